@@ -1,0 +1,100 @@
+"""CPU work in child processes that can be killed: with a time limit, a memory limit, and dying with their parent.
+
+Children are started from one thread that lives as long as the process: Linux sends PR_SET_PDEATHSIG when the spawning
+*thread* ends. Idle children are kept and used again, so that small work does not pay for imports.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+import anyio.to_process
+from anyio.from_thread import start_blocking_portal
+
+from openlookout.jobs.engine import Temporary
+
+if sys.platform != "win32":
+    import resource
+
+PR_SET_PDEATHSIG = 1
+MEMORY_BYTES_MAX = 8 * 2**30
+
+T = TypeVar("T")
+
+
+class ChildTimeout(Exception):
+    """The work took longer than its limit and was killed."""
+
+
+class ChildLost(Temporary):
+    """The child ended without an answer (killed, out of memory)."""
+
+
+class Children:
+    """A bounded set of worker processes.
+
+    `run` may be called from any thread; what is sent and what is answered is pickled, so both are small.
+    """
+
+    def __init__(self, n_max: int) -> None:
+        self._n_max = n_max
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._busy: set[anyio.CancelScope] = set()
+        # A portal, not bare coroutines in a loop: anyio ends its workers with the task that first asked for one.
+        self._open = start_blocking_portal(backend="asyncio", name="children")
+        self._portal = self._open.__enter__()
+
+    def run(self, seconds_max: float, function: Callable[..., T], *arguments: object) -> T:
+        """Give the answer of `function(*arguments)`, computed in a child.
+
+        Raises:
+            ChildTimeout: it took longer than `seconds_max`; the child was killed.
+            ChildLost: the child ended without an answer, or `close` ended it.
+            Exception: whatever the function raised.
+        """
+        return self._portal.call(self._run, seconds_max, function, arguments)
+
+    async def _run(self, seconds_max: float, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+        if self._limiter is None:  # Limiters belong to the loop that they are made in.
+            self._limiter = anyio.CapacityLimiter(self._n_max)
+        with anyio.move_on_after(seconds_max) as scope:
+            self._busy.add(scope)
+            try:
+                return await anyio.to_process.run_sync(
+                    _in_child, os.getpid(), function, arguments, cancellable=True, limiter=self._limiter
+                )
+            except anyio.BrokenWorkerProcess as error:
+                raise ChildLost(f"a child process ended without an answer: {error.__cause__!r}") from error
+            finally:
+                self._busy.discard(scope)
+        if anyio.current_time() >= scope.deadline:
+            raise ChildTimeout(f"the work took longer than {seconds_max:.0f} s and was stopped")
+        raise ChildLost("the process is stopping")
+
+    def close(self) -> None:
+        """Kill every child, busy or idle; whoever waits for one gets ChildLost."""
+        self._portal.call(self._cancel)
+        self._open.__exit__(None, None, None)
+
+    def _cancel(self) -> None:
+        for scope in self._busy:
+            scope.cancel()
+
+
+def _in_child(parent: int, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+    if sys.platform != "win32":
+        _bind(parent)
+    return function(*arguments)
+
+
+def _bind(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    if os.getppid() != parent:  # It died before the signal was asked for.
+        os._exit(1)

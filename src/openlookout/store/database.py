@@ -1,0 +1,84 @@
+"""The database: where SQLite and PostgreSQL differ, and only here. Knows connections; knows no table's meaning.
+
+A transaction is opened as `reading()` or `writing()`. On SQLite a writing transaction takes the write lock at once
+(BEGIN IMMEDIATE): pysqlite would begin only at the first write, and two tickers would read the same due rows.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+SQLITE_BUSY_TIMEOUT_MS = 30_000
+POSTGRES_POOL_SIZE = 20
+
+
+class Database:
+    """One SQLite file or one PostgreSQL database, holding the service's rows and the job engine's."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(_with_driver(url))
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: Engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open one connection for reads; every statement sees what is committed."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open one transaction; commit at the end, roll back on any exception."""
+        with self.engine.begin() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest revision; does nothing when they are."""
+        configuration = Config()
+        configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.writing() as connection:
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, "head")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _with_driver(url: str) -> str:
+    for plain in ("postgresql://", "postgres://"):
+        if url.startswith(plain):
+            return "postgresql+psycopg://" + url.removeprefix(plain)
+    return url
+
+
+def _postgres_engine(url: Any) -> Engine:
+    return create_engine(url, pool_size=POSTGRES_POOL_SIZE, max_overflow=POSTGRES_POOL_SIZE, pool_pre_ping=True)
+
+
+def _sqlite_engine(url: Any) -> Engine:
+    engine = create_engine(url, pool_size=POSTGRES_POOL_SIZE, max_overflow=-1, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # An accepted request survives a power cut.
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+def ping(database: Database) -> None:
+    """Ask the database for an answer; raises what the driver raises."""
+    with database.reading() as connection:
+        connection.execute(text("SELECT 1"))

@@ -1,0 +1,13 @@
+"""Alembic's entry: runs the revisions on the connection that `Database.migrate` hands over."""
+
+from alembic import context
+
+from openlookout.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table="openlookout_revision",
+    user_module_prefix="",
+)
+context.run_migrations()

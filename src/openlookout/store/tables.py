@@ -1,0 +1,241 @@
+"""The rows: one table per noun of the API. Knows columns and indexes; knows no rule of the service.
+
+Times are kept as whole microseconds since the epoch, so that SQLite and PostgreSQL order and compare them alike; names
+are compared byte by byte on both. What a client sent as a structure, and nothing ever filters by, is kept as JSON text.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.types import Text
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(at: datetime) -> int:
+    """Whole microseconds since the epoch; exact, unlike `timestamp()`."""
+    return (at - EPOCH) // MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The aware UTC datetime of whole microseconds since the epoch."""
+    return EPOCH + value * MICROSECOND
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as whole microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else from_microseconds(value)
+
+
+# Without COLLATE "C" PostgreSQL orders names by the locale, and pages would differ from SQLite's.
+Name = String(2048).with_variant(String(2048, collation="C"), "postgresql")
+
+metadata = MetaData()
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+access_key = Table(
+    "access_key",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("secret", String(128), nullable=False),
+    Column("account", String(12), nullable=False),
+    Column("note", Text),
+    Column("created_at", Instant, nullable=False),
+)
+
+tag = Table(
+    "tag",
+    metadata,
+    Column("resource_id", String(32), primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("data_schema", Text),  # The JSON that clients see; absent until given or detected.
+    Column("schema_given", Boolean, nullable=False),
+    Column("kms_key", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("ingestion_job_id", String(32)),  # The last successful one: its data is the dataset's.
+    UniqueConstraint("account", "region", "name"),
+)
+
+ingestion_job = Table(
+    "ingestion_job",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("dataset_id", ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("dataset_status_before", String(32), nullable=False),
+    Column("input", JSON, nullable=False),  # IngestionInputConfiguration as sent.
+    Column("role_arn", Text, nullable=False),
+    Column("failed_reason", Text),
+    Column("status_detail", Text),
+    Column("quality", JSON),
+    Column("files", JSON),
+    Column("size_bytes", BigInteger),
+    Column("data_start", Instant),
+    Column("data_end", Instant),
+    Column("manifest_key", Text),
+    Index("ingestion_job_by_dataset", "dataset_id", "created_at", "id"),
+    Index("ingestion_job_by_status", "dataset_id", "status", "created_at", "id"),
+)
+
+sensor_statistics = Table(
+    "sensor_statistics",
+    metadata,
+    Column("job_id", ForeignKey("ingestion_job.id", ondelete="CASCADE"), primary_key=True),
+    Column("component", Name, primary_key=True),
+    Column("sensor", Name, primary_key=True),
+    Column("statistics", JSON, nullable=False),  # The API's summary; times in whole microseconds.
+)
+
+model = Table(
+    "model",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("dataset_id", ForeignKey("dataset.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("kms_key", Text),
+    Column("active_version", BigInteger),
+    Column("active_since", Instant),
+    Column("previous_active_version", BigInteger),
+    Column("previous_active_since", Instant),
+    UniqueConstraint("account", "region", "name"),
+    Index("model_by_dataset", "dataset_id"),
+)
+
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("model_id", ForeignKey("model.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("created_at", Instant, nullable=False),  # Strictly increases with the version within a model.
+    Column("updated_at", Instant, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("source_type", String(16), nullable=False),
+    Column("quality", String(32)),
+    Column("attempt", Integer, nullable=False),
+    Column("request", JSON, nullable=False),  # The configuration members of CreateModel, times in whole microseconds.
+    Column("data_schema", Text, nullable=False),  # Components and sensors trained on.
+    Column("ingestion_job_id", String(32)),  # The data trained on.
+    Column("training_started_at", Instant),
+    Column("training_ended_at", Instant),
+    Column("training_data_start", Instant),
+    Column("training_data_end", Instant),
+    Column("evaluation_data_start", Instant),
+    Column("evaluation_data_end", Instant),
+    Column("failed_reason", Text),
+    Column("metrics", Text),
+    Column("sampling_rate_us", BigInteger),  # Of the grid trained on.
+    Column("object_prefix", Text),  # Where this version's model file lies.
+    Column("diagnostics_bucket", Text),
+    Column("diagnostics_key", Text),
+    Index("model_version_by_time", "model_id", "created_at", "version"),
+    Index("model_version_by_status", "model_id", "status", "version"),
+    Index("model_version_by_source", "model_id", "source_type", "version"),
+    Index("model_version_by_status_source", "model_id", "status", "source_type", "version"),
+)
+
+inference_scheduler = Table(
+    "inference_scheduler",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("model_id", ForeignKey("model.id"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("frequency", String(8), nullable=False),
+    Column("delay_minutes", Integer),
+    Column("input", JSON, nullable=False),
+    Column("output", JSON, nullable=False),
+    Column("role_arn", Text, nullable=False),
+    Column("kms_key", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("next_due", Instant),  # Absent while stopped.
+    Column("latest_result", String(16)),
+    Column("state_key", Text),  # What the model remembers of this scheduler's data, an object.
+    Column("state_version", BigInteger),  # The model version that the state belongs to.
+    UniqueConstraint("account", "region", "name"),
+    UniqueConstraint("model_id"),
+    Index("inference_scheduler_by_due", "status", "next_due"),
+)
+
+inference_execution = Table(
+    "inference_execution",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("scheduler_id", ForeignKey("inference_scheduler.id", ondelete="CASCADE"), nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("data_start", Instant, nullable=False),
+    Column("data_end", Instant, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("version", BigInteger),  # The version that was active when it ran.
+    Column("input", JSON, nullable=False),
+    Column("output", JSON, nullable=False),
+    Column("failed_reason", Text),
+    Column("result_bucket", Text),
+    Column("result_key", Text),
+    UniqueConstraint("scheduler_id", "due_at"),
+    Index("inference_execution_by_status", "scheduler_id", "status", "due_at"),
+)
+
+inference_event = Table(
+    "inference_event",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("scheduler_id", ForeignKey("inference_scheduler.id", ondelete="CASCADE"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("n_rows", Integer, nullable=False),
+    Column("diagnostics", JSON, nullable=False),  # Sensor -> mean share over the rows.
+    Index("inference_event_by_start", "scheduler_id", "started_at", "id"),
+)
