@@ -77,7 +77,7 @@ access_key = Table(
 tag = Table(
     "tag",
     metadata,
-    Column("resource_id", String(32), primary_key=True),
+    Column("resource_id", String(36), primary_key=True),
     Column("key", Name, primary_key=True),
     Column("value", Text, nullable=False),
 )
@@ -142,6 +142,7 @@ model = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("kms_key", Text),
+    Column("status", String(32), nullable=False),  # Of the latest version.
     Column("active_version", BigInteger),
     Column("active_since", Instant),
     Column("previous_active_version", BigInteger),
@@ -161,12 +162,12 @@ model_version = Table(
     Column("source_type", String(16), nullable=False),
     Column("quality", String(32)),
     Column("attempt", Integer, nullable=False),
-    Column("request", JSON, nullable=False),  # The configuration members of CreateModel, times in whole microseconds.
+    Column("configuration", JSON, nullable=False),  # The members of CreateModel that are structures or plain texts.
     Column("data_schema", Text, nullable=False),  # Components and sensors trained on.
     Column("ingestion_job_id", String(32)),  # The data trained on.
     Column("training_started_at", Instant),
     Column("training_ended_at", Instant),
-    Column("training_data_start", Instant),
+    Column("training_data_start", Instant),  # As asked for; once trained, as used.
     Column("training_data_end", Instant),
     Column("evaluation_data_start", Instant),
     Column("evaluation_data_end", Instant),

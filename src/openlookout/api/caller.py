@@ -1,0 +1,16 @@
+"""Who calls: what authentication found out about a request."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The account and region that a request acts in.
+
+    `principal` is the access key's id, None when the request was let in unsigned.
+    """
+
+    account: str
+    region: str
+    request_id: str
+    principal: str | None = None

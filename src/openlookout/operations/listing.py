@@ -1,0 +1,108 @@
+"""Listings: filters as a table, keyset position, sealed token. Every List operation is one `Listing` and one `page`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row, Select, text
+from sqlalchemy.sql.expression import TextClause
+
+from openlookout.api.errors import ValidationException
+from openlookout.operations.operation import Context
+from openlookout.operations.tokens import InvalidToken
+from openlookout.store.tables import to_microseconds
+
+PAGE_ROWS_DEFAULT = 50
+INTEGER_MAX = 2**63 - 1  # ModelVersion has no maximum in the API; the database's integers have.
+PAGING = frozenset({"NextToken", "MaxResults"})
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A paged list of rows.
+
+    `source`: what is selected. `scope`: a condition that always holds, on parameters that the operation gives.
+    `filters`: request member -> condition on `:Member`; for a prefix also on `:MemberEnd`, the first text after all
+    that begin so. `key`: the columns that order the rows, together unique within the scope; the last page ends where
+    no row is after it, so rows added meanwhile neither repeat nor hide others.
+    """
+
+    source: Select[Any]
+    scope: str
+    key: tuple[str, ...]
+    filters: Mapping[str, str]
+    is_descending: bool = False
+
+
+def page(
+    context: Context, listing: Listing, request: Mapping[str, Any], scope: Mapping[str, Any]
+) -> tuple[list[Row[Any]], str | None]:
+    """Give one page of rows and the token of the next, None after the last.
+
+    Raises:
+        ValidationException: NextToken was issued for another account, region, operation or other filters.
+    """
+    given = {member: request[member] for member in listing.filters if request.get(member) is not None}
+    sealed_for = [context.account, context.region, context.operation, _plain(request)]
+    parameters = {**scope, **_parameters(given)}
+    token = request.get("NextToken")
+    if token:
+        try:
+            position = context.ports.tokens.open(token, sealed_for)
+        except InvalidToken:
+            raise ValidationException(
+                "NextToken does not belong to this listing: it was issued for another account, region, operation "
+                "or other filters, or it was changed."
+            ) from None
+        parameters |= {f"position_{i}": value for i, value in enumerate(position)}
+    n_rows = request.get("MaxResults") or PAGE_ROWS_DEFAULT
+    statement = _statement(listing, frozenset(given), bool(token))
+    with context.database.reading() as connection:
+        rows = list(connection.execute(statement, parameters | {"n_rows": n_rows + 1}))
+    if len(rows) <= n_rows:
+        return rows, None
+    rows.pop()
+    return rows, context.ports.tokens.seal(_position(listing, rows[-1]), sealed_for)
+
+
+@lru_cache(maxsize=1024)  # Bounded by the listings and the subsets of their filters.
+def _statement(listing: Listing, given: frozenset[str], is_continued: bool) -> Select[Any]:
+    keys = ", ".join(listing.key)
+    direction = " DESC" if listing.is_descending else ""
+    statement = listing.source.where(text(listing.scope))
+    for member in sorted(given):
+        statement = statement.where(text(listing.filters[member]))
+    if is_continued:
+        values = ", ".join(f":position_{i}" for i in range(len(listing.key)))
+        statement = statement.where(text(f"({keys}) {'<' if listing.is_descending else '>'} ({values})"))
+    order: list[TextClause] = [text(f"{key}{direction}") for key in listing.key]
+    return statement.order_by(*order).limit(text(":n_rows"))  # type: ignore[arg-type]  # A text is a limit too.
+
+
+def _position(listing: Listing, row: Row[Any]) -> list[str | int]:
+    values = [row._mapping[key.rsplit(".", 1)[-1]] for key in listing.key]
+    return [to_microseconds(value) if isinstance(value, datetime) else value for value in values]
+
+
+def _parameters(given: Mapping[str, Any]) -> dict[str, str | int]:
+    parameters: dict[str, str | int] = {}
+    for member, value in given.items():
+        if isinstance(value, datetime):
+            parameters[member] = to_microseconds(value)
+        elif isinstance(value, int):
+            parameters[member] = min(value, INTEGER_MAX)
+        else:
+            parameters[member] = value
+            if member.endswith("BeginsWith"):
+                parameters[f"{member}End"] = value[:-1] + chr(ord(value[-1]) + 1)
+    return parameters
+
+
+def _plain(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        member: to_microseconds(value) if isinstance(value, datetime) else value
+        for member, value in request.items()
+        if member not in PAGING and value is not None
+    }

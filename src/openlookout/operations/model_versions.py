@@ -1,0 +1,174 @@
+"""Model versions: what each training made, and which one is active."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from openlookout.api.errors import ConflictException, ResourceNotFoundException
+from openlookout.api.types import (
+    DescribeModelVersionRequest,
+    DescribeModelVersionResponse,
+    ListModelVersionsRequest,
+    ListModelVersionsResponse,
+    ModelVersionSummary,
+    UpdateActiveModelVersionRequest,
+    UpdateActiveModelVersionResponse,
+)
+from openlookout.operations.listing import INTEGER_MAX, Listing, page
+from openlookout.operations.models import described_training, find_model, model_arn
+from openlookout.operations.operation import Context, operation
+from openlookout.store.tables import dataset, model, model_version
+
+MODEL_VERSIONS = Listing(
+    source=select(
+        model_version.c.version,
+        model_version.c.created_at,
+        model_version.c.status,
+        model_version.c.source_type,
+        model_version.c.quality,
+    ),
+    scope="model_id = :model_id",  # Always applied: no model, no rows.
+    key=("version",),
+    filters={
+        "Status": "status = :Status",
+        "SourceType": "source_type = :SourceType",
+        # CreatedAt strictly increases with the version, so a time is a version: found by one look into an index
+        # instead of by reading every version before it.
+        "CreatedAtStartTime": "version > COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
+        " AND v.created_at <= :CreatedAtStartTime ORDER BY v.created_at DESC LIMIT 1), 0)",
+        "CreatedAtEndTime": "version < COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
+        f" AND v.created_at >= :CreatedAtEndTime ORDER BY v.created_at LIMIT 1), {INTEGER_MAX})",
+        "MinModelVersion": "version >= :MinModelVersion",
+        "MaxModelVersion": "version <= :MaxModelVersion",
+    },
+)
+
+
+@operation
+def list_model_versions(context: Context, request: ListModelVersionsRequest) -> ListModelVersionsResponse:
+    """List the versions of one model, lowest first; every filter given must hold.
+
+    An unknown model, or none, has no versions: the answer is an empty list, not an error.
+
+    Raises:
+        ValidationException: NextToken was issued for another account or for other filters.
+    """
+    identity = _model_id(context, request.get("ModelName"))
+    rows, next_token = page(context, MODEL_VERSIONS, request, {"model_id": identity})
+    return {
+        "ModelVersionSummaries": [_summary(context, request["ModelName"], identity, row) for row in rows],
+        "NextToken": next_token,
+    }
+
+
+@operation
+def describe_model_version(context: Context, request: DescribeModelVersionRequest) -> DescribeModelVersionResponse:
+    """Describe one version: what it was trained with, how it went, and how good it is.
+
+    Raises:
+        ResourceNotFoundException: there is no such model, or it has no such version.
+    """
+    with context.database.reading() as connection:
+        found = find_model(context, connection, request["ModelName"])
+        version = _find_version(connection, found, request["ModelVersion"])
+        source = connection.execute(select(dataset).where(dataset.c.id == found.dataset_id)).one()
+    arn = model_arn(context, found.name, found.id)
+    described: DescribeModelVersionResponse = {
+        "ModelName": found.name,
+        "ModelArn": arn,
+        "ModelVersion": version.version,
+        "ModelVersionArn": f"{arn}/model-version/{version.version}",
+        "Status": version.status,
+        "SourceType": version.source_type,
+        "CreatedAt": version.created_at,
+        "LastUpdatedTime": version.updated_at,
+        "ServerSideKmsKeyId": found.kms_key,
+        "ModelDiagnosticsResultsObject": version.diagnostics_key
+        and {"Bucket": version.diagnostics_bucket, "Key": version.diagnostics_key},
+    }
+    described.update(described_training(context, version, source))  # type: ignore[typeddict-item]  # Members of both.
+    return described
+
+
+@operation
+def update_active_model_version(
+    context: Context, request: UpdateActiveModelVersionRequest
+) -> UpdateActiveModelVersionResponse:
+    """Make a version the active one: the next inference uses it. Activating the active one changes nothing.
+
+    Raises:
+        ResourceNotFoundException: there is no such model, or it has no such version.
+        ConflictException: the version is not SUCCESS.
+    """
+    now = context.now()
+    with context.database.writing() as connection:
+        found = find_model(context, connection, request["ModelName"])
+        version = _find_version(connection, found, request["ModelVersion"])
+        if version.status != "SUCCESS":
+            raise ConflictException(
+                f"Version {version.version} of the model '{found.name}' is {version.status}; "
+                "only a version that is SUCCESS can be active."
+            )
+        previous = found.previous_active_version
+        if version.version != found.active_version:
+            previous = found.active_version
+            connection.execute(
+                update(model)
+                .where(model.c.id == found.id)
+                .values(
+                    active_version=version.version,
+                    active_since=now,
+                    previous_active_version=found.active_version,
+                    previous_active_since=found.active_since,
+                    updated_at=now,
+                )
+            )
+    arn = model_arn(context, found.name, found.id)
+    return {
+        "ModelName": found.name,
+        "ModelArn": arn,
+        "CurrentActiveVersion": version.version,
+        "CurrentActiveVersionArn": f"{arn}/model-version/{version.version}",
+        "PreviousActiveVersion": previous,
+        "PreviousActiveVersionArn": previous and f"{arn}/model-version/{previous}",
+    }
+
+
+def _model_id(context: Context, name: str | None) -> str:
+    if name is None:
+        return ""
+    with context.database.reading() as connection:
+        try:
+            return str(find_model(context, connection, name).id)
+        except ResourceNotFoundException:
+            return ""
+
+
+def _find_version(connection: Connection, of: Row[Any], number: int) -> Row[Any]:
+    """Give the version's row.
+
+    Raises:
+        ResourceNotFoundException: the model has no such version.
+    """
+    found = connection.execute(
+        select(model_version).where(
+            model_version.c.model_id == of.id, model_version.c.version == min(number, INTEGER_MAX)
+        )
+    ).one_or_none()
+    if found is None:
+        raise ResourceNotFoundException(f"The model '{of.name}' has no version {number}.")
+    return found
+
+
+def _summary(context: Context, name: str, model_id: str, row: Row[Any]) -> ModelVersionSummary:
+    arn = model_arn(context, name, model_id)
+    return {
+        "ModelName": name,
+        "ModelArn": arn,
+        "ModelVersion": row.version,
+        "ModelVersionArn": f"{arn}/model-version/{row.version}",
+        "CreatedAt": row.created_at,
+        "Status": row.status,
+        "SourceType": row.source_type,
+        "ModelQuality": row.quality,
+    }

@@ -1,0 +1,141 @@
+"""What every operation shares: its registration, its context, and the errors of a name that is taken or unknown.
+
+An operation is a function `(context, request) -> response`, in the order find -> check -> change -> answer, with one
+transaction. It knows rows and jobs; it knows no HTTP, no arrays and no buckets.
+"""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import IntegrityError
+
+from openlookout.api.caller import Caller
+from openlookout.api.errors import ConflictException, ResourceNotFoundException, ValidationException
+from openlookout.clock import Clock
+from openlookout.operations.tokens import Tokens
+from openlookout.store.database import Database
+
+ID_ATTEMPTS_MAX = 3
+
+
+class Jobs(Protocol):
+    """Where an operation leaves the work that happens later."""
+
+    def enqueue(self, connection: Connection, kind: str, identity: str) -> None:
+        """Add a job in the caller's transaction."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What all operations of one process share."""
+
+    database: Database
+    jobs: Jobs
+    clock: Clock
+    tokens: Tokens
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call: who asks, for which operation, and the ports."""
+
+    operation: str
+    account: str
+    region: str
+    request_id: str
+    ports: Ports
+
+    @property
+    def database(self) -> Database:
+        return self.ports.database
+
+    @property
+    def jobs(self) -> Jobs:
+        return self.ports.jobs
+
+    def now(self) -> datetime:
+        """The current time in whole milliseconds, as the service showed times."""
+        now = self.ports.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def arn(self, path: str) -> str:
+        return f"arn:aws:lookoutequipment:{self.region}:{self.account}:{path}"
+
+
+# The request and response types differ for each operation; `operation` is where they meet as plain mappings.
+Function = Callable[[Context, Any], Any]
+OPERATIONS: dict[str, Function] = {}
+
+
+def operation(function: Function) -> Function:
+    """Register a function under its API name: `list_model_versions` is ListModelVersions."""
+    name = re.sub(r"(?:^|_)([a-z])", lambda match: match.group(1).upper(), function.__name__)
+    assert name not in OPERATIONS, name
+    OPERATIONS[name] = function
+    return function
+
+
+def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]:
+    """Give the function that carries out a validated request of any operation.
+
+    Raises what the operation raises; ValidationException for an operation that is not built yet.
+    """
+
+    def dispatch(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        function = OPERATIONS.get(name)
+        if function is None:
+            raise ValidationException(f"The operation {name} is not built yet in this release of OpenLookout.")
+        context = Context(name, caller.account, caller.region, caller.request_id, ports)
+        response: Mapping[str, Any] | None = function(context, request)
+        return response
+
+    return dispatch
+
+
+def new_id() -> str:
+    """A fresh identity, as the last part of an ARN: it tells a resource from an earlier one of the same name."""
+    return str(uuid.uuid4())
+
+
+def new_hex_id() -> str:
+    """A fresh identity of 32 hexadecimal characters, as job ids are."""
+    return uuid.uuid4().hex
+
+
+def not_found(noun: str, name: str) -> ResourceNotFoundException:
+    return ResourceNotFoundException(f"The {noun} '{name}' does not exist.")
+
+
+def insert_named(connection: Connection, table: Table, noun: str, row: Mapping[str, Any]) -> None:
+    """Insert a row whose name must be free in its account and region.
+
+    Raises:
+        ConflictException: the name is taken.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(table.insert(), dict(row))
+    except IntegrityError:
+        raise ConflictException(f"A {noun} named '{row['name']}' exists already.") from None
+
+
+def add_tags(connection: Connection, table: Table, resource_id: str, tags: list[Any]) -> None:
+    """Store the tags that a Create request brought.
+
+    Raises:
+        ValidationException: two tags have the same key.
+    """
+    keys = [tag["Key"] for tag in tags]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValidationException(f"The tag key '{key}' is given {keys.count(key)} times; once is allowed.")
+    if tags:
+        connection.execute(
+            table.insert(), [{"resource_id": resource_id, "key": tag["Key"], "value": tag["Value"]} for tag in tags]
+        )
