@@ -4,7 +4,7 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """An error answer: `code` is its type on the wire, `http_status` its status, the message a sentence for a person."""
+    """An error answer: `code` is its type on the wire, the message a sentence for a person."""
 
     code: ClassVar[str]
     http_status: ClassVar[int]

@@ -123,9 +123,7 @@ class Worker:
         """Create the engine's tables if need be, take up what an earlier process left, and start working."""
         DBOS.launch()
         for queue in self._queues:
-            DBOS.register_queue(
-                queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=POLLING_SECONDS
-            )
+            DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=POLLING_SECONDS)
 
     def stop(self, seconds: int = 5) -> None:
         """Stop taking jobs and wait a little for the running ones; what is left is resumed at the next start.

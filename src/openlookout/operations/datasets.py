@@ -75,7 +75,9 @@ def describe_dataset(context: Context, request: DescribeDatasetRequest) -> Descr
     """
     with context.database.reading() as connection:
         found = find_dataset(context, connection, request["DatasetName"])
-        job = connection.execute(select(ingestion_job).where(ingestion_job.c.id == found.ingestion_job_id)).one_or_none()
+        job = connection.execute(
+            select(ingestion_job).where(ingestion_job.c.id == found.ingestion_job_id)
+        ).one_or_none()
     response: DescribeDatasetResponse = {
         "DatasetName": found.name,
         "DatasetArn": dataset_arn(context, found.name, found.id),

@@ -43,9 +43,7 @@ SENSOR_STATISTICS = Listing(
 
 
 @operation
-def start_data_ingestion_job(
-    context: Context, request: StartDataIngestionJobRequest
-) -> StartDataIngestionJobResponse:
+def start_data_ingestion_job(context: Context, request: StartDataIngestionJobRequest) -> StartDataIngestionJobResponse:
     """Start reading the files under a prefix into the dataset; what it held is replaced when the job succeeds.
 
     Raises:
@@ -122,9 +120,7 @@ def describe_data_ingestion_job(
 
 
 @operation
-def list_data_ingestion_jobs(
-    context: Context, request: ListDataIngestionJobsRequest
-) -> ListDataIngestionJobsResponse:
+def list_data_ingestion_jobs(context: Context, request: ListDataIngestionJobsRequest) -> ListDataIngestionJobsResponse:
     """List ingestion jobs, newest first; every filter given must hold.
 
     Raises:

@@ -65,7 +65,9 @@ def _postgres_engine(url: Any) -> Engine:
 
 
 def _sqlite_engine(url: Any) -> Engine:
-    engine = create_engine(url, pool_size=POSTGRES_POOL_SIZE, max_overflow=-1, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        url, pool_size=POSTGRES_POOL_SIZE, max_overflow=-1, connect_args={"check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:

@@ -1,0 +1,170 @@
+"""Who signed this: AWS Signature Version 4, verified from the header form.
+
+Source: "Create a signed AWS API request", AWS Identity and Access Management user guide. Real time, not the service's
+clock: the client signs with its own.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Protocol
+from urllib.parse import quote, unquote_plus
+
+from openlookout.api.errors import (
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+    UnrecognizedClientException,
+)
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+SERVICE = "lookoutequipment"
+SKEW_MAX = timedelta(minutes=5)
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+HEADERS_REQUIRED = ("host", "x-amz-date")
+
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM}\s+Credential=(?P<credential>[^,\s]+)\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,\s*"
+    r"Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """A configured access key and the account that it acts for."""
+
+    id: str
+    secret: str
+    account: str
+
+
+class Keys(Protocol):
+    """Where configured access keys are found."""
+
+    def find(self, key_id: str) -> AccessKey | None: ...
+
+    def any(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is signed: header names in lower case; `raw_path` and `query` as they came."""
+
+    method: str
+    raw_path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Signature:
+    key_id: str
+    date: str
+    region: str
+    headers: tuple[str, ...]
+    signature: str
+
+
+def verify(request: Request, keys: Keys, now: datetime) -> tuple[AccessKey, str]:
+    """Give the key that signed the request, and the region that it was signed for.
+
+    Raises:
+        MissingAuthenticationTokenException: it is not signed.
+        IncompleteSignatureException: the Authorization header cannot be read, or a header that must be signed is not.
+        UnrecognizedClientException: the access key is not configured.
+        InvalidSignatureException: the signature is not that of this request, or is too old or too new.
+    """
+    signed = _parse(request)
+    key = keys.find(signed.key_id)
+    if key is None:
+        raise UnrecognizedClientException(f"The access key '{signed.key_id[:128]}' is not known.")
+    stamp = request.headers["x-amz-date"]
+    _check_age(stamp, signed.date, now)
+    scope = f"{signed.date}/{signed.region}/{SERVICE}/aws4_request"
+    to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(_canonical(request, signed).encode()).hexdigest()}"
+    expected = hmac.new(_signing_key(key.secret, signed.date, signed.region), to_sign.encode(), hashlib.sha256)
+    if not hmac.compare_digest(expected.hexdigest(), signed.signature):
+        raise InvalidSignatureException(
+            "The signature does not match the request: check the secret access key and that nothing changes the "
+            "request on its way."
+        )
+    return key, signed.region
+
+
+def region_of(authorization: str | None) -> str | None:
+    """Give the region that a request says it was signed for, unverified; None when it does not say."""
+    match = _AUTHORIZATION.fullmatch(authorization or "")
+    parts = match["credential"].split("/") if match else []
+    return parts[2] if len(parts) == 5 and REGION.fullmatch(parts[2]) else None  # noqa: PLR2004
+
+
+def _parse(request: Request) -> _Signature:
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        raise MissingAuthenticationTokenException("The request is not signed; this service has access keys configured.")
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None:
+        raise IncompleteSignatureException(
+            f"The Authorization header must be '{ALGORITHM} Credential=…, SignedHeaders=…, Signature=…'."
+        )
+    parts = match["credential"].split("/")
+    if len(parts) != 5 or parts[3:] != [SERVICE, "aws4_request"] or not REGION.fullmatch(parts[2]):  # noqa: PLR2004
+        raise IncompleteSignatureException(
+            f"Credential must be KEY/DATE/REGION/{SERVICE}/aws4_request, not '{match['credential'][:256]}'."
+        )
+    headers = tuple(match["headers"].split(";"))
+    needed = HEADERS_REQUIRED + (("x-amz-security-token",) if "x-amz-security-token" in request.headers else ())
+    for name in (*needed, *headers):
+        if name not in headers or name not in request.headers:
+            raise IncompleteSignatureException(f"The header '{name[:64]}' must be there and signed.")
+    return _Signature(parts[0], parts[1], parts[2], headers, match["signature"])
+
+
+def _check_age(stamp: str, date: str, now: datetime) -> None:
+    try:
+        at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise IncompleteSignatureException(f"X-Amz-Date must be YYYYMMDDTHHMMSSZ, not '{stamp[:32]}'.") from None
+    if not stamp.startswith(date + "T"):
+        raise InvalidSignatureException(f"The date of the credential, {date[:16]}, is not that of X-Amz-Date, {stamp}.")
+    if abs(now - at) > SKEW_MAX:
+        raise InvalidSignatureException(
+            f"Signature expired or not yet valid: it was made at {stamp}, now is {now:%Y%m%dT%H%M%SZ}; "
+            f"{SKEW_MAX.seconds // 60} minutes are allowed."
+        )
+
+
+def _canonical(request: Request, signed: _Signature) -> str:
+    payload = request.headers.get("x-amz-content-sha256")
+    if payload != UNSIGNED_PAYLOAD or "x-amz-content-sha256" not in signed.headers:
+        payload = hashlib.sha256(request.body).hexdigest()
+    pairs = [part.partition("=") for part in request.query.split("&") if part]
+    query = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
+    lines = [
+        request.method,
+        request.raw_path or "/",
+        "&".join(f"{name}={value}" for name, value in query),
+        *(f"{name}:{' '.join(request.headers[name].split())}" for name in sorted(signed.headers)),
+        "",
+        ";".join(sorted(signed.headers)),
+        payload,
+    ]
+    return "\n".join(lines)
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_plus(text), safe="-_.~")
+
+
+@lru_cache(maxsize=256)
+def _signing_key(secret: str, date: str, region: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (date, region, SERVICE, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key
