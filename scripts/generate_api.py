@@ -92,7 +92,7 @@ def types(definition: dict) -> str:
         elif shape["type"] == "structure":
             structures.append(structure(shapes, name, is_asked=name in asked))
     first = "The shapes of the API: a TypedDict for each structure, a Literal for each enumeration."
-    head = HEADER.format(first=first) + "from datetime import datetime\nfrom typing import Literal, NotRequired, TypedDict\n"
+    head = HEADER.format(first=first) + "from __future__ import annotations\n\nfrom datetime import datetime\nfrom typing import Literal, NotRequired, TypedDict\n"
     return head + "\n" + "\n".join(enums) + "\n\n\n" + "\n\n\n".join(structures) + "\n"
 
 
@@ -117,7 +117,7 @@ def structure(shapes: dict, name: str, *, is_asked: bool) -> str:
 def annotation(shapes: dict, name: str) -> str:
     shape = shapes[name]
     if "enum" in shape or shape["type"] == "structure":
-        return f"{name}" if "enum" in shape else f'"{name}"'
+        return name
     if shape["type"] == "list":
         return f"list[{annotation(shapes, shape['member']['shape'])}]"
     return PLAIN[shape["type"]]

@@ -1,4 +1,4 @@
-"""Who calls: what authentication found out about a request."""
+"""Who calls: access keys, and what authentication found out about a request."""
 
 from dataclasses import dataclass
 
@@ -14,3 +14,12 @@ class Caller:
     region: str
     request_id: str
     principal: str | None = None
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """A configured access key and the account that it acts for."""
+
+    id: str
+    secret: str
+    account: str

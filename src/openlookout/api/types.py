@@ -3,6 +3,8 @@
 Generated from definition.json by scripts/generate_api.py: change that, not this.
 """
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Literal, NotRequired, TypedDict
 
@@ -52,10 +54,10 @@ class CreateDatasetRequest(TypedDict):
     """What CreateDataset takes."""
 
     DatasetName: str
-    DatasetSchema: NotRequired["DatasetSchema"]
+    DatasetSchema: NotRequired[DatasetSchema]
     ServerSideKmsKeyId: NotRequired[str]
     ClientToken: str
-    Tags: NotRequired[list["Tag"]]
+    Tags: NotRequired[list[Tag]]
 
 
 class CreateDatasetResponse(TypedDict, total=False):
@@ -73,12 +75,12 @@ class CreateInferenceSchedulerRequest(TypedDict):
     InferenceSchedulerName: str
     DataDelayOffsetInMinutes: NotRequired[int]
     DataUploadFrequency: DataUploadFrequency
-    DataInputConfiguration: "InferenceInputConfiguration"
-    DataOutputConfiguration: "InferenceOutputConfiguration"
+    DataInputConfiguration: InferenceInputConfiguration
+    DataOutputConfiguration: InferenceOutputConfiguration
     RoleArn: str
     ServerSideKmsKeyId: NotRequired[str]
     ClientToken: str
-    Tags: NotRequired[list["Tag"]]
+    Tags: NotRequired[list[Tag]]
 
 
 class CreateInferenceSchedulerResponse(TypedDict, total=False):
@@ -96,7 +98,7 @@ class CreateLabelGroupRequest(TypedDict):
     LabelGroupName: str
     FaultCodes: NotRequired[list[str]]
     ClientToken: str
-    Tags: NotRequired[list["Tag"]]
+    Tags: NotRequired[list[Tag]]
 
 
 class CreateLabelGroupResponse(TypedDict, total=False):
@@ -130,19 +132,19 @@ class CreateModelRequest(TypedDict):
 
     ModelName: str
     DatasetName: str
-    DatasetSchema: NotRequired["DatasetSchema"]
-    LabelsInputConfiguration: NotRequired["LabelsInputConfiguration"]
+    DatasetSchema: NotRequired[DatasetSchema]
+    LabelsInputConfiguration: NotRequired[LabelsInputConfiguration]
     ClientToken: str
     TrainingDataStartTime: NotRequired[datetime]
     TrainingDataEndTime: NotRequired[datetime]
     EvaluationDataStartTime: NotRequired[datetime]
     EvaluationDataEndTime: NotRequired[datetime]
     RoleArn: NotRequired[str]
-    DataPreProcessingConfiguration: NotRequired["DataPreProcessingConfiguration"]
+    DataPreProcessingConfiguration: NotRequired[DataPreProcessingConfiguration]
     ServerSideKmsKeyId: NotRequired[str]
-    Tags: NotRequired[list["Tag"]]
+    Tags: NotRequired[list[Tag]]
     OffCondition: NotRequired[str]
-    ModelDiagnosticsOutputConfiguration: NotRequired["ModelDiagnosticsOutputConfiguration"]
+    ModelDiagnosticsOutputConfiguration: NotRequired[ModelDiagnosticsOutputConfiguration]
 
 
 class CreateModelResponse(TypedDict, total=False):
@@ -177,7 +179,7 @@ class DataIngestionJobSummary(TypedDict, total=False):
     JobId: str | None
     DatasetName: str | None
     DatasetArn: str | None
-    IngestionInputConfiguration: "IngestionInputConfiguration" | None
+    IngestionInputConfiguration: IngestionInputConfiguration | None
     Status: IngestionJobStatus | None
 
 
@@ -190,11 +192,11 @@ class DataPreProcessingConfiguration(TypedDict):
 class DataQualitySummary(TypedDict, total=False):
     """What was found wrong with the data of one ingestion, over all sensors."""
 
-    InsufficientSensorData: "InsufficientSensorData" | None
-    MissingSensorData: "MissingSensorData" | None
-    InvalidSensorData: "InvalidSensorData" | None
-    UnsupportedTimestamps: "UnsupportedTimestamps" | None
-    DuplicateTimestamps: "DuplicateTimestamps" | None
+    InsufficientSensorData: InsufficientSensorData | None
+    MissingSensorData: MissingSensorData | None
+    InvalidSensorData: InvalidSensorData | None
+    UnsupportedTimestamps: UnsupportedTimestamps | None
+    DuplicateTimestamps: DuplicateTimestamps | None
 
 
 class DatasetSchema(TypedDict):
@@ -266,13 +268,13 @@ class DescribeDataIngestionJobResponse(TypedDict, total=False):
 
     JobId: str | None
     DatasetArn: str | None
-    IngestionInputConfiguration: "IngestionInputConfiguration" | None
+    IngestionInputConfiguration: IngestionInputConfiguration | None
     RoleArn: str | None
     CreatedAt: datetime | None
     Status: IngestionJobStatus | None
     FailedReason: str | None
-    DataQualitySummary: "DataQualitySummary" | None
-    IngestedFilesSummary: "IngestedFilesSummary" | None
+    DataQualitySummary: DataQualitySummary | None
+    IngestedFilesSummary: IngestedFilesSummary | None
     StatusDetail: str | None
     IngestedDataSize: int | None
     DataStartTime: datetime | None
@@ -296,9 +298,9 @@ class DescribeDatasetResponse(TypedDict, total=False):
     Status: DatasetStatus | None
     Schema: str | None
     ServerSideKmsKeyId: str | None
-    IngestionInputConfiguration: "IngestionInputConfiguration" | None
-    DataQualitySummary: "DataQualitySummary" | None
-    IngestedFilesSummary: "IngestedFilesSummary" | None
+    IngestionInputConfiguration: IngestionInputConfiguration | None
+    DataQualitySummary: DataQualitySummary | None
+    IngestedFilesSummary: IngestedFilesSummary | None
     RoleArn: str | None
     DataStartTime: datetime | None
     DataEndTime: datetime | None
@@ -323,8 +325,8 @@ class DescribeInferenceSchedulerResponse(TypedDict, total=False):
     DataUploadFrequency: DataUploadFrequency | None
     CreatedAt: datetime | None
     UpdatedAt: datetime | None
-    DataInputConfiguration: "InferenceInputConfiguration" | None
-    DataOutputConfiguration: "InferenceOutputConfiguration" | None
+    DataInputConfiguration: InferenceInputConfiguration | None
+    DataOutputConfiguration: InferenceOutputConfiguration | None
     RoleArn: str | None
     ServerSideKmsKeyId: str | None
     LatestInferenceResult: LatestInferenceResult | None
@@ -382,13 +384,13 @@ class DescribeModelResponse(TypedDict, total=False):
     DatasetName: str | None
     DatasetArn: str | None
     Schema: str | None
-    LabelsInputConfiguration: "LabelsInputConfiguration" | None
+    LabelsInputConfiguration: LabelsInputConfiguration | None
     TrainingDataStartTime: datetime | None
     TrainingDataEndTime: datetime | None
     EvaluationDataStartTime: datetime | None
     EvaluationDataEndTime: datetime | None
     RoleArn: str | None
-    DataPreProcessingConfiguration: "DataPreProcessingConfiguration" | None
+    DataPreProcessingConfiguration: DataPreProcessingConfiguration | None
     Status: ModelStatus | None
     TrainingExecutionStartTime: datetime | None
     TrainingExecutionEndTime: datetime | None
@@ -417,7 +419,7 @@ class DescribeModelResponse(TypedDict, total=False):
     AccumulatedInferenceDataStartTime: datetime | None
     AccumulatedInferenceDataEndTime: datetime | None
     RetrainingSchedulerStatus: RetrainingSchedulerStatus | None
-    ModelDiagnosticsOutputConfiguration: "ModelDiagnosticsOutputConfiguration" | None
+    ModelDiagnosticsOutputConfiguration: ModelDiagnosticsOutputConfiguration | None
     ModelQuality: ModelQuality | None
 
 
@@ -440,13 +442,13 @@ class DescribeModelVersionResponse(TypedDict, total=False):
     DatasetName: str | None
     DatasetArn: str | None
     Schema: str | None
-    LabelsInputConfiguration: "LabelsInputConfiguration" | None
+    LabelsInputConfiguration: LabelsInputConfiguration | None
     TrainingDataStartTime: datetime | None
     TrainingDataEndTime: datetime | None
     EvaluationDataStartTime: datetime | None
     EvaluationDataEndTime: datetime | None
     RoleArn: str | None
-    DataPreProcessingConfiguration: "DataPreProcessingConfiguration" | None
+    DataPreProcessingConfiguration: DataPreProcessingConfiguration | None
     TrainingExecutionStartTime: datetime | None
     TrainingExecutionEndTime: datetime | None
     FailedReason: str | None
@@ -463,8 +465,8 @@ class DescribeModelVersionResponse(TypedDict, total=False):
     RetrainingAvailableDataInDays: int | None
     AutoPromotionResult: AutoPromotionResult | None
     AutoPromotionResultReason: str | None
-    ModelDiagnosticsOutputConfiguration: "ModelDiagnosticsOutputConfiguration" | None
-    ModelDiagnosticsResultsObject: "S3Object" | None
+    ModelDiagnosticsOutputConfiguration: ModelDiagnosticsOutputConfiguration | None
+    ModelDiagnosticsResultsObject: S3Object | None
     ModelQuality: ModelQuality | None
 
 
@@ -516,7 +518,7 @@ class ImportDatasetRequest(TypedDict):
     DatasetName: NotRequired[str]
     ClientToken: str
     ServerSideKmsKeyId: NotRequired[str]
-    Tags: NotRequired[list["Tag"]]
+    Tags: NotRequired[list[Tag]]
 
 
 class ImportDatasetResponse(TypedDict, total=False):
@@ -534,11 +536,11 @@ class ImportModelVersionRequest(TypedDict):
     SourceModelVersionArn: str
     ModelName: NotRequired[str]
     DatasetName: str
-    LabelsInputConfiguration: NotRequired["LabelsInputConfiguration"]
+    LabelsInputConfiguration: NotRequired[LabelsInputConfiguration]
     ClientToken: str
     RoleArn: NotRequired[str]
     ServerSideKmsKeyId: NotRequired[str]
-    Tags: NotRequired[list["Tag"]]
+    Tags: NotRequired[list[Tag]]
     InferenceDataImportStrategy: NotRequired[InferenceDataImportStrategy]
 
 
@@ -573,9 +575,9 @@ class InferenceExecutionSummary(TypedDict, total=False):
     ScheduledStartTime: datetime | None
     DataStartTime: datetime | None
     DataEndTime: datetime | None
-    DataInputConfiguration: "InferenceInputConfiguration" | None
-    DataOutputConfiguration: "InferenceOutputConfiguration" | None
-    CustomerResultObject: "S3Object" | None
+    DataInputConfiguration: InferenceInputConfiguration | None
+    DataOutputConfiguration: InferenceOutputConfiguration | None
+    CustomerResultObject: S3Object | None
     Status: InferenceExecutionStatus | None
     FailedReason: str | None
     ModelVersion: int | None
@@ -585,9 +587,9 @@ class InferenceExecutionSummary(TypedDict, total=False):
 class InferenceInputConfiguration(TypedDict):
     """Where a scheduler finds new data, and how the files are named."""
 
-    S3InputConfiguration: NotRequired["InferenceS3InputConfiguration"]
+    S3InputConfiguration: NotRequired[InferenceS3InputConfiguration]
     InputTimeZoneOffset: NotRequired[str]
-    InferenceInputNameConfiguration: NotRequired["InferenceInputNameConfiguration"]
+    InferenceInputNameConfiguration: NotRequired[InferenceInputNameConfiguration]
 
 
 class InferenceInputNameConfiguration(TypedDict):
@@ -600,7 +602,7 @@ class InferenceInputNameConfiguration(TypedDict):
 class InferenceOutputConfiguration(TypedDict):
     """Where a scheduler writes its results."""
 
-    S3OutputConfiguration: "InferenceS3OutputConfiguration"
+    S3OutputConfiguration: InferenceS3OutputConfiguration
     KmsKeyId: NotRequired[str]
 
 
@@ -636,13 +638,13 @@ class IngestedFilesSummary(TypedDict, total=False):
 
     TotalNumberOfFiles: int | None
     IngestedNumberOfFiles: int | None
-    DiscardedFiles: list["S3Object"] | None
+    DiscardedFiles: list[S3Object] | None
 
 
 class IngestionInputConfiguration(TypedDict):
     """Where the files of an ingestion are."""
 
-    S3InputConfiguration: "IngestionS3InputConfiguration"
+    S3InputConfiguration: IngestionS3InputConfiguration
 
 
 class IngestionS3InputConfiguration(TypedDict):
@@ -656,8 +658,8 @@ class IngestionS3InputConfiguration(TypedDict):
 class InsufficientSensorData(TypedDict, total=False):
     """Sensors with too little data or none."""
 
-    MissingCompleteSensorData: "MissingCompleteSensorData" | None
-    SensorsWithShortDateRange: "SensorsWithShortDateRange" | None
+    MissingCompleteSensorData: MissingCompleteSensorData | None
+    SensorsWithShortDateRange: SensorsWithShortDateRange | None
 
 
 class InvalidSensorData(TypedDict, total=False):
@@ -693,7 +695,7 @@ class LabelSummary(TypedDict, total=False):
 class LabelsInputConfiguration(TypedDict):
     """Where the labels of a training come from: files or a label group."""
 
-    S3InputConfiguration: NotRequired["LabelsS3InputConfiguration"]
+    S3InputConfiguration: NotRequired[LabelsS3InputConfiguration]
     LabelGroupName: NotRequired[str]
 
 
@@ -725,7 +727,7 @@ class ListDataIngestionJobsResponse(TypedDict, total=False):
     """What ListDataIngestionJobs answers."""
 
     NextToken: str | None
-    DataIngestionJobSummaries: list["DataIngestionJobSummary"] | None
+    DataIngestionJobSummaries: list[DataIngestionJobSummary] | None
 
 
 class ListDatasetsRequest(TypedDict):
@@ -740,7 +742,7 @@ class ListDatasetsResponse(TypedDict, total=False):
     """What ListDatasets answers."""
 
     NextToken: str | None
-    DatasetSummaries: list["DatasetSummary"] | None
+    DatasetSummaries: list[DatasetSummary] | None
 
 
 class ListInferenceEventsRequest(TypedDict):
@@ -757,7 +759,7 @@ class ListInferenceEventsResponse(TypedDict, total=False):
     """What ListInferenceEvents answers."""
 
     NextToken: str | None
-    InferenceEventSummaries: list["InferenceEventSummary"] | None
+    InferenceEventSummaries: list[InferenceEventSummary] | None
 
 
 class ListInferenceExecutionsRequest(TypedDict):
@@ -775,7 +777,7 @@ class ListInferenceExecutionsResponse(TypedDict, total=False):
     """What ListInferenceExecutions answers."""
 
     NextToken: str | None
-    InferenceExecutionSummaries: list["InferenceExecutionSummary"] | None
+    InferenceExecutionSummaries: list[InferenceExecutionSummary] | None
 
 
 class ListInferenceSchedulersRequest(TypedDict):
@@ -792,7 +794,7 @@ class ListInferenceSchedulersResponse(TypedDict, total=False):
     """What ListInferenceSchedulers answers."""
 
     NextToken: str | None
-    InferenceSchedulerSummaries: list["InferenceSchedulerSummary"] | None
+    InferenceSchedulerSummaries: list[InferenceSchedulerSummary] | None
 
 
 class ListLabelGroupsRequest(TypedDict):
@@ -807,7 +809,7 @@ class ListLabelGroupsResponse(TypedDict, total=False):
     """What ListLabelGroups answers."""
 
     NextToken: str | None
-    LabelGroupSummaries: list["LabelGroupSummary"] | None
+    LabelGroupSummaries: list[LabelGroupSummary] | None
 
 
 class ListLabelsRequest(TypedDict):
@@ -826,7 +828,7 @@ class ListLabelsResponse(TypedDict, total=False):
     """What ListLabels answers."""
 
     NextToken: str | None
-    LabelSummaries: list["LabelSummary"] | None
+    LabelSummaries: list[LabelSummary] | None
 
 
 class ListModelVersionsRequest(TypedDict):
@@ -847,7 +849,7 @@ class ListModelVersionsResponse(TypedDict, total=False):
     """What ListModelVersions answers."""
 
     NextToken: str | None
-    ModelVersionSummaries: list["ModelVersionSummary"] | None
+    ModelVersionSummaries: list[ModelVersionSummary] | None
 
 
 class ListModelsRequest(TypedDict):
@@ -864,7 +866,7 @@ class ListModelsResponse(TypedDict, total=False):
     """What ListModels answers."""
 
     NextToken: str | None
-    ModelSummaries: list["ModelSummary"] | None
+    ModelSummaries: list[ModelSummary] | None
 
 
 class ListRetrainingSchedulersRequest(TypedDict):
@@ -879,7 +881,7 @@ class ListRetrainingSchedulersRequest(TypedDict):
 class ListRetrainingSchedulersResponse(TypedDict, total=False):
     """What ListRetrainingSchedulers answers."""
 
-    RetrainingSchedulerSummaries: list["RetrainingSchedulerSummary"] | None
+    RetrainingSchedulerSummaries: list[RetrainingSchedulerSummary] | None
     NextToken: str | None
 
 
@@ -895,7 +897,7 @@ class ListSensorStatisticsRequest(TypedDict):
 class ListSensorStatisticsResponse(TypedDict, total=False):
     """What ListSensorStatistics answers."""
 
-    SensorStatisticsSummaries: list["SensorStatisticsSummary"] | None
+    SensorStatisticsSummaries: list[SensorStatisticsSummary] | None
     NextToken: str | None
 
 
@@ -908,7 +910,7 @@ class ListTagsForResourceRequest(TypedDict):
 class ListTagsForResourceResponse(TypedDict, total=False):
     """What ListTagsForResource answers."""
 
-    Tags: list["Tag"] | None
+    Tags: list[Tag] | None
 
 
 class MissingCompleteSensorData(TypedDict, total=False):
@@ -927,7 +929,7 @@ class MissingSensorData(TypedDict, total=False):
 class ModelDiagnosticsOutputConfiguration(TypedDict):
     """Where the score of every row is written after training."""
 
-    S3OutputConfiguration: "ModelDiagnosticsS3OutputConfiguration"
+    S3OutputConfiguration: ModelDiagnosticsS3OutputConfiguration
     KmsKeyId: NotRequired[str]
 
 
@@ -954,7 +956,7 @@ class ModelSummary(TypedDict, total=False):
     LatestScheduledRetrainingStartTime: datetime | None
     NextScheduledRetrainingStartDate: datetime | None
     RetrainingSchedulerStatus: RetrainingSchedulerStatus | None
-    ModelDiagnosticsOutputConfiguration: "ModelDiagnosticsOutputConfiguration" | None
+    ModelDiagnosticsOutputConfiguration: ModelDiagnosticsOutputConfiguration | None
     ModelQuality: ModelQuality | None
 
 
@@ -1024,14 +1026,14 @@ class SensorStatisticsSummary(TypedDict, total=False):
     ComponentName: str | None
     SensorName: str | None
     DataExists: bool | None
-    MissingValues: "CountPercent" | None
-    InvalidValues: "CountPercent" | None
-    InvalidDateEntries: "CountPercent" | None
-    DuplicateTimestamps: "CountPercent" | None
-    CategoricalValues: "CategoricalValues" | None
-    MultipleOperatingModes: "MultipleOperatingModes" | None
-    LargeTimestampGaps: "LargeTimestampGaps" | None
-    MonotonicValues: "MonotonicValues" | None
+    MissingValues: CountPercent | None
+    InvalidValues: CountPercent | None
+    InvalidDateEntries: CountPercent | None
+    DuplicateTimestamps: CountPercent | None
+    CategoricalValues: CategoricalValues | None
+    MultipleOperatingModes: MultipleOperatingModes | None
+    LargeTimestampGaps: LargeTimestampGaps | None
+    MonotonicValues: MonotonicValues | None
     DataStartTime: datetime | None
     DataEndTime: datetime | None
 
@@ -1046,7 +1048,7 @@ class StartDataIngestionJobRequest(TypedDict):
     """What StartDataIngestionJob takes."""
 
     DatasetName: str
-    IngestionInputConfiguration: "IngestionInputConfiguration"
+    IngestionInputConfiguration: IngestionInputConfiguration
     RoleArn: str
     ClientToken: str
 
@@ -1129,7 +1131,7 @@ class TagResourceRequest(TypedDict):
     """What TagResource takes."""
 
     ResourceArn: str
-    Tags: list["Tag"]
+    Tags: list[Tag]
 
 
 class TagResourceResponse(TypedDict, total=False):
@@ -1177,8 +1179,8 @@ class UpdateInferenceSchedulerRequest(TypedDict):
     InferenceSchedulerName: str
     DataDelayOffsetInMinutes: NotRequired[int]
     DataUploadFrequency: NotRequired[DataUploadFrequency]
-    DataInputConfiguration: NotRequired["InferenceInputConfiguration"]
-    DataOutputConfiguration: NotRequired["InferenceOutputConfiguration"]
+    DataInputConfiguration: NotRequired[InferenceInputConfiguration]
+    DataOutputConfiguration: NotRequired[InferenceOutputConfiguration]
     RoleArn: NotRequired[str]
 
 
@@ -1193,9 +1195,9 @@ class UpdateModelRequest(TypedDict):
     """What UpdateModel takes."""
 
     ModelName: str
-    LabelsInputConfiguration: NotRequired["LabelsInputConfiguration"]
+    LabelsInputConfiguration: NotRequired[LabelsInputConfiguration]
     RoleArn: NotRequired[str]
-    ModelDiagnosticsOutputConfiguration: NotRequired["ModelDiagnosticsOutputConfiguration"]
+    ModelDiagnosticsOutputConfiguration: NotRequired[ModelDiagnosticsOutputConfiguration]
 
 
 class UpdateRetrainingSchedulerRequest(TypedDict):

@@ -56,7 +56,8 @@ class Children:
             ChildLost: the child ended without an answer, or `close` ended it.
             Exception: whatever the function raised.
         """
-        return self._portal.call(self._run, seconds_max, function, arguments)
+        answer: T = self._portal.call(self._run, seconds_max, function, arguments)
+        return answer
 
     async def _run(self, seconds_max: float, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
         if self._limiter is None:  # Limiters belong to the loop that they are made in.

@@ -1,7 +1,7 @@
-"""Durable jobs: enqueue in the caller's transaction, run in named steps, resume after a crash. The only importer of dbos.
+"""Durable jobs: enqueued in the caller's transaction, run in named steps, resumed after a crash.
 
-A job is a kind, an identity and nothing else: what it needs it reads from the rows. A step's answer is kept (as JSON) and
-not computed again when the job is resumed; whatever runs between the steps runs again each time.
+The only importer of dbos. A job is a kind, an identity and nothing else: what it needs it reads from the rows. A step's
+answer is kept (as JSON) and not computed again when the job is resumed; what runs between the steps runs each time.
 """
 
 import json
@@ -66,6 +66,11 @@ class Queue:
 
     name: str
     concurrency: int
+
+
+def migrate(database: Database) -> None:
+    """Create the engine's tables, or bring them to its release; a process that only enqueues needs them too."""
+    DBOS.migrate(database.url.render_as_string(hide_password=False))
 
 
 class JobQueue:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, text
+from sqlalchemy import Row, Select, bindparam, text
 from sqlalchemy.sql.expression import TextClause
 
 from openlookout.api.errors import ValidationException
@@ -78,7 +78,7 @@ def _statement(listing: Listing, given: frozenset[str], is_continued: bool) -> S
         values = ", ".join(f":position_{i}" for i in range(len(listing.key)))
         statement = statement.where(text(f"({keys}) {'<' if listing.is_descending else '>'} ({values})"))
     order: list[TextClause] = [text(f"{key}{direction}") for key in listing.key]
-    return statement.order_by(*order).limit(text(":n_rows"))  # type: ignore[arg-type]  # A text is a limit too.
+    return statement.order_by(*order).limit(bindparam("n_rows"))
 
 
 def _position(listing: Listing, row: Row[Any]) -> list[str | int]:

@@ -16,7 +16,7 @@ from openlookout.api.types import (
 )
 from openlookout.operations.listing import INTEGER_MAX, Listing, page
 from openlookout.operations.models import described_training, find_model, model_arn
-from openlookout.operations.operation import Context, operation
+from openlookout.operations.operation import Context, operation, s3_object
 from openlookout.store.tables import dataset, model, model_version
 
 MODEL_VERSIONS = Listing(
@@ -83,8 +83,7 @@ def describe_model_version(context: Context, request: DescribeModelVersionReques
         "CreatedAt": version.created_at,
         "LastUpdatedTime": version.updated_at,
         "ServerSideKmsKeyId": found.kms_key,
-        "ModelDiagnosticsResultsObject": version.diagnostics_key
-        and {"Bucket": version.diagnostics_bucket, "Key": version.diagnostics_key},
+        "ModelDiagnosticsResultsObject": s3_object(version.diagnostics_bucket, version.diagnostics_key),
     }
     described.update(described_training(context, version, source))  # type: ignore[typeddict-item]  # Members of both.
     return described

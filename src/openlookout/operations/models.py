@@ -226,7 +226,7 @@ def described_training(context: Context, version: Row[Any], source: Row[Any]) ->
 
 
 def check_ranges(request: Mapping[str, Any]) -> None:
-    """Raises ValidationException: a range ends before it starts, is half given, or evaluation precedes training's end."""
+    """Raises ValidationException: a range is half given or ends before it starts, or evaluation is before training."""
     for kind in ("Training", "Evaluation"):
         start, end = _times(request, kind)
         if start is not None and end is not None and start >= end:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ConflictException, ResourceNotFoundException, ValidationException
+from openlookout.api.types import S3Object
 from openlookout.clock import Clock
 from openlookout.operations.tokens import Tokens
 from openlookout.store.database import Database
@@ -110,6 +111,11 @@ def new_hex_id() -> str:
 
 def not_found(noun: str, name: str) -> ResourceNotFoundException:
     return ResourceNotFoundException(f"The {noun} '{name}' does not exist.")
+
+
+def s3_object(bucket: str | None, key: str | None) -> S3Object | None:
+    """An object as the API shows it, None when there is none."""
+    return None if bucket is None or key is None else {"Bucket": bucket, "Key": key}
 
 
 def insert_named(connection: Connection, table: Table, noun: str, row: Mapping[str, Any]) -> None:

@@ -71,7 +71,7 @@ def parse_key_pattern(text: str) -> KeyPattern:
         return FOLDERS
     for delimiter in (" ", ".", "_", "-"):
         if text == f"{_HEAD}{delimiter}*":
-            return KeyPattern(delimiter)  # type: ignore[arg-type]  # A tuple of literals loses them in the loop.
+            return KeyPattern(delimiter)
     raise KeyPatternError(
         f"'{text[:200]}' is none of {_HEAD}/*, {_HEAD}_* and {_HEAD}[DELIMITER]* with a space, '.', '_' or '-' "
         "as the delimiter"

@@ -106,7 +106,8 @@ def _component(entry: object, position: int) -> Component:
     name = entry.get("ComponentName")
     if not isinstance(name, str) or not COMPONENT_NAME.fullmatch(name):
         raise SchemaError(
-            f"component {position}: the ComponentName {_shown(name)} is not 1 to 200 of the characters 0-9 a-z A-Z . _ -"
+            f"component {position}: the ComponentName {_shown(name)} is not 1 to 200 of the characters "
+            "0-9 a-z A-Z . _ -"
         )
     columns = entry.get("Columns")
     if not isinstance(columns, list) or len(columns) < 2:

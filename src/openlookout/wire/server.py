@@ -142,10 +142,8 @@ async def _body(request: Request) -> bytes:
 
 
 def _check_origin(server: Server, request: Request) -> None:
-    if not server.hosts:
-        return
     host = request.headers.get("host", "")
-    if _name(host) not in server.hosts:
+    if server.hosts and _name(host) not in server.hosts:
         raise ForbiddenException(
             f"The host name '{host[:256]}' is not one of this service's: {', '.join(sorted(server.hosts))}."
         )

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, unquote_plus
 
+from openlookout.api.caller import AccessKey
 from openlookout.api.errors import (
     IncompleteSignatureException,
     InvalidSignatureException,
@@ -32,15 +33,6 @@ _AUTHORIZATION = re.compile(
     rf"{ALGORITHM}\s+Credential=(?P<credential>[^,\s]+)\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})"
 )
-
-
-@dataclass(frozen=True)
-class AccessKey:
-    """A configured access key and the account that it acts for."""
-
-    id: str
-    secret: str
-    account: str
 
 
 class Keys(Protocol):
@@ -101,7 +93,7 @@ def region_of(authorization: str | None) -> str | None:
     """Give the region that a request says it was signed for, unverified; None when it does not say."""
     match = _AUTHORIZATION.fullmatch(authorization or "")
     parts = match["credential"].split("/") if match else []
-    return parts[2] if len(parts) == 5 and REGION.fullmatch(parts[2]) else None  # noqa: PLR2004
+    return parts[2] if len(parts) == 5 and REGION.fullmatch(parts[2]) else None
 
 
 def _parse(request: Request) -> _Signature:
@@ -114,7 +106,7 @@ def _parse(request: Request) -> _Signature:
             f"The Authorization header must be '{ALGORITHM} Credential=…, SignedHeaders=…, Signature=…'."
         )
     parts = match["credential"].split("/")
-    if len(parts) != 5 or parts[3:] != [SERVICE, "aws4_request"] or not REGION.fullmatch(parts[2]):  # noqa: PLR2004
+    if len(parts) != 5 or parts[3:] != [SERVICE, "aws4_request"] or not REGION.fullmatch(parts[2]):
         raise IncompleteSignatureException(
             f"Credential must be KEY/DATE/REGION/{SERVICE}/aws4_request, not '{match['credential'][:256]}'."
         )

@@ -139,7 +139,7 @@ def _timestamp(value: Any, path: str, _violations: Violations) -> datetime:
         raise _mistyped(path, value, "a number of seconds since 1970-01-01T00:00:00Z")
     if not SECONDS_MIN <= value <= SECONDS_MAX:
         raise SerializationException(f"'{path}': {value:.6g} seconds since 1970 is not in the years 1 to 9999.")
-    return EPOCH + timedelta(microseconds=int(round(value * 1_000_000)))
+    return EPOCH + timedelta(microseconds=round(value * 1_000_000))
 
 
 def _boolean(value: Any, path: str, _violations: Violations) -> bool:

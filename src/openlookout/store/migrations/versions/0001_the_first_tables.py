@@ -49,7 +49,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "tag",
-        sa.Column("resource_id", sa.String(length=32), nullable=False),
+        sa.Column("resource_id", sa.String(length=36), nullable=False),
         sa.Column(
             "key",
             sa.String(length=2048).with_variant(sa.String(length=2048, collation="C"), "postgresql"),
@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("kms_key", sa.Text(), nullable=True),
+        sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("active_version", sa.BigInteger(), nullable=True),
         sa.Column("active_since", Instant(), nullable=True),
         sa.Column("previous_active_version", sa.BigInteger(), nullable=True),
@@ -152,7 +153,7 @@ def upgrade() -> None:
         sa.Column("source_type", sa.String(length=16), nullable=False),
         sa.Column("quality", sa.String(length=32), nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("configuration", sa.JSON(), nullable=False),
         sa.Column("data_schema", sa.Text(), nullable=False),
         sa.Column("ingestion_job_id", sa.String(length=32), nullable=True),
         sa.Column("training_started_at", Instant(), nullable=True),

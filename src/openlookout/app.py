@@ -1,0 +1,219 @@
+"""The composition root: the only place where everything is built and joined."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from ipaddress import ip_address
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+import openlookout.operations.datasets
+import openlookout.operations.inference_schedulers
+import openlookout.operations.ingestion
+import openlookout.operations.model_versions
+import openlookout.operations.models  # noqa: F401  # Importing a module registers its operations.
+from openlookout.buckets.buckets import BucketSettings, open_buckets
+from openlookout.clock import Clock, SystemClock
+from openlookout.jobs.children import Children
+from openlookout.jobs.discard import Discard
+from openlookout.jobs.engine import JobQueue, Queue, Worker
+from openlookout.jobs.infer import Infer
+from openlookout.jobs.ingest import Ingest
+from openlookout.jobs.ticker import Ticker
+from openlookout.jobs.train import Train
+from openlookout.jobs.workplace import Workplace
+from openlookout.operations.operation import Ports, dispatcher
+from openlookout.operations.tokens import Tokens
+from openlookout.settings import Settings
+from openlookout.store.database import Database, ping
+from openlookout.store.keys import KeyStore
+from openlookout.wire.server import Server, create_app
+
+if sys.platform != "win32":
+    import fcntl
+
+VERSION = version("openlookout")
+SHUTDOWN_SECONDS = 10
+
+
+class StartRefused(Exception):
+    """The service cannot start as it is set up; the message is a sentence for the person who starts it."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service, except for its socket."""
+
+    settings: Settings
+    database: Database
+    server: Server
+
+
+@contextmanager
+def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]:
+    """Run workers and ticker on the data folder; give what answers requests. Stops them at the end.
+
+    Raises:
+        StartRefused: another process has the folder.
+    """
+    clock = clock or SystemClock()
+    with ExitStack() as stack:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(locked(settings.data))
+        database = Database(settings.database_url)
+        stack.callback(database.close)
+        database.migrate()
+        buckets = bucket_settings(settings)
+        open_buckets(buckets)
+        n_children = settings.workers or os.cpu_count() or 1
+        children = Children(n_children)
+        stack.callback(children.close)
+        queue = JobQueue(database)
+        stack.callback(queue.close)
+        workplace = Workplace(database, buckets, children, queue, clock)
+        jobs = {
+            "ingest": Ingest(workplace),
+            "train": Train(workplace),
+            "infer": Infer(workplace),
+            "discard": Discard(workplace),
+        }
+        queues = (Queue("ingest", 1), Queue("train", 1), Queue("infer", n_children + 2), Queue("discard", 1))
+        worker = Worker(database, jobs, queues)
+        worker.start()
+        stack.callback(worker.stop, SHUTDOWN_SECONDS)
+        ticker = Ticker(database, queue, clock)
+        ticker.start()
+        stack.callback(ticker.stop)
+        ports = Ports(database, queue, clock, Tokens.of(database))
+        yield Service(settings, database, _server(settings, database, ports))
+
+
+def serve(service: Service, listening: socket.socket) -> None:
+    """Answer requests on a bound socket until SIGINT or SIGTERM."""
+    uvicorn.Server(http_config(service)).run(sockets=[listening])
+
+
+def http_config(service: Service) -> uvicorn.Config:
+    """How uvicorn serves us: no access log (metrics count), few seconds for the last answers."""
+    return uvicorn.Config(
+        create_app(service.server),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+        lifespan="off",
+    )
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Give the bound socket; port 0 takes a free one.
+
+    Raises:
+        StartRefused: the address is not ours or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        raise StartRefused(message) from None
+    return listening
+
+
+def check_keys(settings: Settings, database: Database) -> None:
+    """Refuse an address that others reach while nobody has to sign.
+
+    Raises:
+        StartRefused: the host is no loopback address and no access keys are configured.
+    """
+    if not is_loopback(settings.host) and not KeyStore(database).any():
+        message = (
+            f"refusing to listen on {settings.host} without access keys: anybody could read and delete everything. "
+            f"Make one with 'openlookout keys create --data {settings.data}', or listen on 127.0.0.1."
+        )
+        raise StartRefused(message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold the data folder: two processes on one SQLite would run a job twice.
+
+    Raises:
+        StartRefused: another process holds it.
+    """
+    with (data / "lock").open("a+") as file:
+        try:
+            _lock(file)
+        except OSError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            message = f"the data folder {data} is in use by another openlookout (process {owner})"
+            raise StartRefused(message) from None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _lock(file: IO[str]) -> None:
+    if sys.platform != "win32":
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt  # noqa: PLC0415  # Exists on Windows only.
+
+        file.seek(2**30)  # Beyond what is written: a locked byte cannot be read by the process that asks who holds it.
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+
+def bucket_settings(settings: Settings) -> BucketSettings:
+    """Where the users' buckets and our own objects are."""
+    return BucketSettings(
+        kind="s3" if settings.buckets == "s3" else "folder",
+        root=settings.data / "buckets",
+        objects=settings.data / "objects",
+        endpoint=settings.s3_endpoint or None,
+        region=settings.region,
+        service_bucket=settings.s3_bucket,
+    )
+
+
+def _server(settings: Settings, database: Database, ports: Ports) -> Server:
+    def health() -> Mapping[str, str]:
+        try:
+            ping(database)
+        except SQLAlchemyError as error:
+            return {"database": type(error).__name__}
+        return {"database": "ok"}
+
+    return Server(
+        dispatch=dispatcher(ports),
+        keys=KeyStore(database),
+        account=settings.account,
+        region=settings.region,
+        health=health,
+        version=VERSION,
+        hosts=frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]"})
+        if is_loopback(settings.host)
+        else frozenset(),
+    )

@@ -1,0 +1,151 @@
+"""The command line: parses arguments and calls. Each command loads only the part it needs."""
+
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Amazon Lookout for Equipment, self-hosted: the same 49 operations, with real detection behind them.",
+)
+keys = typer.Typer(no_args_is_help=True, help="Make, list and delete access keys.")
+app.add_typer(keys, name="keys")
+
+Data = Annotated[Path | None, typer.Option(help="Folder of the database and the buckets. [default: openlookout-data]")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8580]")]
+Account = Annotated[str | None, typer.Option(help="Account of every caller while there are no access keys.")]
+Region = Annotated[str | None, typer.Option(help="Region of unsigned requests. [default: us-east-1]")]
+
+
+@app.command()
+def serve(
+    data: Data = None, host: Host = None, port: Port = None, account: Account = None, region: Region = None
+) -> None:
+    """Run the whole service in one process: API, workers and ticker."""
+    from openlookout import app as service_app
+    from openlookout.settings import read_settings
+
+    flags = {"data": data, "host": host, "port": port, "account": account, "region": region}
+    try:
+        settings = read_settings(flags)
+        # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with service_app.running(settings) as service:
+            service_app.check_keys(settings, service.database)
+            with service_app.bind(settings) as listening:
+                _say_where(settings.host, listening.getsockname()[1], settings.data)
+                service_app.serve(service, listening)
+    except (service_app.StartRefused, ValueError) as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        pass
+    sys.stdout.flush()
+    # Jobs that are still running are blocked in their threads; they are resumed at the next start.
+    os._exit(0)
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Folder to work in. [default: a scratch folder]")] = None,
+    keep: Annotated[bool, typer.Option(help="Leave the server running afterwards, with new files arriving.")] = False,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,
+) -> None:
+    """Simulate a plant and take its data all the way: dataset, model, versions, scheduler, results."""
+    from openlookout.demo.run import run_demo
+
+    code = run_demo(data, port=port, keep=keep)
+    sys.stdout.flush()
+    os._exit(code)
+
+
+@app.command(name="install-client")
+def install_client(
+    directory: Annotated[
+        Path | None, typer.Option(help="A folder for AWS_DATA_PATH. [default: ~/.aws/models, which boto3 always reads]")
+    ] = None,
+) -> None:
+    """Install the service's model for boto3 and the AWS CLI, with paginators and waiters."""
+    from openlookout.api.client_model import install
+
+    installed = install(directory)
+    typer.echo(f"Installed {installed}")
+    if directory is not None:
+        typer.echo(f"export AWS_DATA_PATH={directory.resolve()}")
+
+
+@keys.command(name="create")
+def create_key(
+    data: Data = None,
+    account: Account = None,
+    note: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+) -> None:
+    """Make an access key; from then on every request must be signed with one."""
+    from openlookout.settings import read_settings
+    from openlookout.store import keys as store
+
+    settings = read_settings({"data": data, "account": account})
+    made = store.create_key(_database(settings.data, settings.database_url), settings.account, note, datetime.now(UTC))
+    typer.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
+    typer.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
+
+
+@keys.command(name="list")
+def list_keys(data: Data = None) -> None:
+    """List the access keys; secrets are not shown."""
+    from openlookout.settings import read_settings
+    from openlookout.store import keys as store
+
+    settings = read_settings({"data": data})
+    for key_id, account, note, created_at in store.list_keys(_database(settings.data, settings.database_url)):
+        typer.echo(f"{key_id}  {account}  {created_at:%Y-%m-%dT%H:%M:%SZ}  {note or ''}".rstrip())
+
+
+@keys.command(name="delete")
+def delete_key(key_id: str, data: Data = None) -> None:
+    """Delete an access key; a running service lets it in for a few seconds more."""
+    from openlookout.settings import read_settings
+    from openlookout.store import keys as store
+
+    settings = read_settings({"data": data})
+    if not store.delete_key(_database(settings.data, settings.database_url), key_id):
+        _refuse(ValueError(f"there is no access key {key_id}"))
+    typer.echo(f"Deleted {key_id}")
+
+
+def _database(data: Path, url: str):  # type: ignore[no-untyped-def]  # Loaded late, so that --help answers at once.
+    from openlookout.store.database import Database
+
+    data.mkdir(parents=True, exist_ok=True)
+    database = Database(url)
+    database.migrate()
+    return database
+
+
+def _say_where(host: str, port: int, data: Path) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"OpenLookout listens on http://{shown}:{port}, buckets are the folders of {data / 'buckets'}")
+    typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{shown}:{port}")
+    sys.stdout.flush()
+
+
+def _refuse(error: Exception) -> None:
+    typer.echo(f"openlookout: {error}", err=True)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

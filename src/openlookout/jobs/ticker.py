@@ -1,0 +1,149 @@
+"""The ticker: turns the time into work. Due schedulers get an execution; started ones run; stopping ones stop.
+
+It claims with compare-and-set in one transaction, so that two tickers make one execution.
+"""
+
+import threading
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from openlookout.clock import Clock
+from openlookout.jobs.engine import JobQueue
+from openlookout.store.database import Database
+from openlookout.store.durations import duration
+from openlookout.store.schedule import first_due, window
+from openlookout.store.tables import inference_execution, inference_scheduler
+
+TICK_SECONDS = 0.25
+CLAIMS_MAX = 500
+# After downtime the missed runs are worked off, oldest first; of a longer one only the newest.
+MISSED_MAX = 288
+
+log = structlog.get_logger()
+
+
+class Ticker:
+    """One thread that looks at the clock."""
+
+    def __init__(self, database: Database, queue: JobQueue, clock: Clock) -> None:
+        self._database = database
+        self._queue = queue
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while not self._stop.wait(TICK_SECONDS):
+            try:
+                self.tick()
+            except SQLAlchemyError:  # The database does not answer just now; the next tick tries again.
+                log.exception("tick failed")
+
+    def tick(self) -> int:
+        """Claim what is due now; give how many executions were made."""
+        now, n_made = self._clock.now(), 0
+        if not self._has_work(now):
+            return 0
+        with self._database.writing() as connection:
+            self._settle(connection, now)
+            due = connection.execute(
+                select(inference_scheduler)
+                .where(inference_scheduler.c.status == "RUNNING", inference_scheduler.c.next_due <= now)
+                .order_by(inference_scheduler.c.next_due)
+                .limit(CLAIMS_MAX)
+            ).all()
+            for scheduler in due:
+                n_made += self._claim(connection, scheduler, now)
+        return n_made
+
+    def _has_work(self, now: datetime) -> bool:
+        """A look without the write lock: most ticks find nothing."""
+        with self._database.reading() as connection:
+            waiting = select(inference_scheduler.c.id).where(
+                inference_scheduler.c.status.in_(("PENDING", "STOPPING"))
+                | ((inference_scheduler.c.status == "RUNNING") & (inference_scheduler.c.next_due <= now))
+            )
+            return connection.execute(waiting.limit(1)).first() is not None
+
+    def _settle(self, connection: Connection, now: datetime) -> None:
+        connection.execute(
+            update(inference_scheduler)
+            .where(inference_scheduler.c.status == "PENDING")
+            .values(status="RUNNING", updated_at=now)
+        )
+        is_busy = exists().where(
+            inference_execution.c.scheduler_id == inference_scheduler.c.id,
+            inference_execution.c.status == "IN_PROGRESS",
+        )
+        connection.execute(
+            update(inference_scheduler)
+            .where(inference_scheduler.c.status == "STOPPING", ~is_busy)
+            .values(status="STOPPED", updated_at=now)
+        )
+
+    def _claim(self, connection: Connection, scheduler: Row[Any], now: datetime) -> int:
+        frequency = duration(scheduler.frequency)
+        following = first_due(now, frequency, scheduler.delay_minutes)
+        claimed = connection.execute(
+            update(inference_scheduler)
+            .where(
+                inference_scheduler.c.id == scheduler.id,
+                inference_scheduler.c.status == "RUNNING",
+                inference_scheduler.c.next_due == scheduler.next_due,
+            )
+            .values(next_due=following)
+        )
+        if claimed.rowcount != 1:
+            return 0
+        made = select(inference_execution.c.due_at).where(
+            inference_execution.c.scheduler_id == scheduler.id, inference_execution.c.due_at >= scheduler.next_due
+        )
+        done = set(connection.execute(made).scalars())  # After a clock was set back.
+        dues = [due for due in _dues(scheduler.next_due, following, frequency) if due not in done]
+        is_idle = open_execution(connection, scheduler.id) is None
+        for due in dues:
+            start, end = window(due, frequency, scheduler.delay_minutes)
+            row = {
+                "id": uuid.uuid4().hex,
+                "scheduler_id": scheduler.id,
+                "due_at": due,
+                "data_start": start,
+                "data_end": end,
+                "status": "IN_PROGRESS",
+                "attempt": 0,
+                "input": scheduler.input,
+                "output": scheduler.output,
+            }
+            connection.execute(inference_execution.insert(), row)
+            if is_idle:  # One at a time, oldest first: each ends by enqueuing the next.
+                self._queue.enqueue(connection, "infer", row["id"])
+                is_idle = False
+        return len(dues)
+
+
+def open_execution(connection: Connection, scheduler_id: str) -> str | None:
+    """Give the id of the scheduler's oldest execution that has not ended."""
+    found: str | None = connection.execute(
+        select(inference_execution.c.id)
+        .where(inference_execution.c.scheduler_id == scheduler_id, inference_execution.c.status == "IN_PROGRESS")
+        .order_by(inference_execution.c.due_at)
+        .limit(1)
+    ).scalar()
+    return found
+
+
+def _dues(first: datetime, following: datetime, frequency: timedelta) -> list[datetime]:
+    n = (following - first) // frequency
+    return [first + i * frequency for i in range(max(0, n - MISSED_MAX), n)]

@@ -1,0 +1,436 @@
+"""Inference schedulers: when new data is scored, what came of each run, and the events found.
+
+Lifecycle: PENDING -> RUNNING -> STOPPING -> STOPPED -> PENDING …; the ticker makes PENDING into RUNNING, and STOPPING
+into STOPPED once no run is under way.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from openlookout.api.errors import ConflictException, ValidationException
+from openlookout.api.types import (
+    CreateInferenceSchedulerRequest,
+    CreateInferenceSchedulerResponse,
+    DeleteInferenceSchedulerRequest,
+    DescribeInferenceSchedulerRequest,
+    DescribeInferenceSchedulerResponse,
+    InferenceEventSummary,
+    InferenceExecutionSummary,
+    InferenceSchedulerSummary,
+    ListInferenceEventsRequest,
+    ListInferenceEventsResponse,
+    ListInferenceExecutionsRequest,
+    ListInferenceExecutionsResponse,
+    ListInferenceSchedulersRequest,
+    ListInferenceSchedulersResponse,
+    StartInferenceSchedulerRequest,
+    StartInferenceSchedulerResponse,
+    StopInferenceSchedulerRequest,
+    StopInferenceSchedulerResponse,
+    UpdateInferenceSchedulerRequest,
+)
+from openlookout.operations.listing import Listing, page
+from openlookout.operations.models import find_model, model_arn
+from openlookout.operations.operation import (
+    Context,
+    add_tags,
+    insert_named,
+    new_id,
+    not_found,
+    operation,
+    s3_object,
+)
+from openlookout.store.durations import duration
+from openlookout.store.schedule import first_due
+from openlookout.store.tables import (
+    inference_event,
+    inference_execution,
+    inference_scheduler,
+    model,
+    model_version,
+    tag,
+)
+
+# Guide, "Viewing inference results": events longer than five minutes are recorded.
+EVENT_SECONDS_MIN = 300
+
+_SCHEDULERS = select(inference_scheduler, model.c.name.label("model_name")).join(model)
+_SCOPE = "inference_scheduler.account = :account AND inference_scheduler.region = :region"
+
+SCHEDULERS = Listing(
+    source=_SCHEDULERS,
+    scope=_SCOPE,
+    key=("inference_scheduler.name",),
+    filters={
+        "InferenceSchedulerNameBeginsWith": "inference_scheduler.name >= :InferenceSchedulerNameBeginsWith"
+        " AND inference_scheduler.name < :InferenceSchedulerNameBeginsWithEnd",
+        "ModelName": "model.name = :ModelName",
+        "Status": "inference_scheduler.status = :Status",
+    },
+)
+
+EXECUTIONS = Listing(
+    source=select(inference_execution),
+    scope="scheduler_id = :scheduler_id",
+    key=("due_at",),
+    filters={
+        "DataStartTimeAfter": "data_start > :DataStartTimeAfter",
+        "DataEndTimeBefore": "data_end < :DataEndTimeBefore",
+        "Status": "status = :Status",
+    },
+    is_descending=True,
+)
+
+EVENTS = Listing(
+    source=select(inference_event),
+    scope=f"scheduler_id = :scheduler_id AND ended_at - started_at > {EVENT_SECONDS_MIN * 1_000_000}",
+    key=("started_at", "id"),
+    filters={
+        "IntervalStartTime": "ended_at >= :IntervalStartTime",
+        "IntervalEndTime": "started_at < :IntervalEndTime",
+    },
+    is_descending=True,
+)
+
+
+@operation
+def create_inference_scheduler(
+    context: Context, request: CreateInferenceSchedulerRequest
+) -> CreateInferenceSchedulerResponse:
+    """Create a scheduler and start it.
+
+    Raises:
+        ResourceNotFoundException: there is no such model.
+        ConflictException: the name is taken, the model has a scheduler already, or no version of it is active.
+        ValidationException: data would come more often than the model's sampling rate, or the time zone is not one.
+    """
+    _check_input(request["DataInputConfiguration"])
+    identity, now = new_id(), context.now()
+    with context.database.writing() as connection:
+        used = find_model(context, connection, request["ModelName"])
+        version = _active_version(connection, used)
+        other = connection.execute(
+            select(inference_scheduler.c.name).where(inference_scheduler.c.model_id == used.id)
+        ).scalar()
+        if other is not None:
+            raise ConflictException(f"The model '{used.name}' has the inference scheduler '{other}'; one is allowed.")
+        _check_frequency(request["DataUploadFrequency"], version)
+        delay = request.get("DataDelayOffsetInMinutes")
+        row = {
+            "id": identity,
+            "account": context.account,
+            "region": context.region,
+            "name": request["InferenceSchedulerName"],
+            "model_id": used.id,
+            "status": "PENDING",
+            "frequency": request["DataUploadFrequency"],
+            "delay_minutes": delay,
+            "input": request["DataInputConfiguration"],
+            "output": request["DataOutputConfiguration"],
+            "role_arn": request["RoleArn"],
+            "kms_key": request.get("ServerSideKmsKeyId"),
+            "created_at": now,
+            "updated_at": now,
+            "next_due": first_due(context.ports.clock.now(), duration(request["DataUploadFrequency"]), delay),
+        }
+        insert_named(connection, inference_scheduler, "inference scheduler", row)
+        add_tags(connection, tag, identity, request.get("Tags", []))
+    return {
+        "InferenceSchedulerArn": _arn(context, request["InferenceSchedulerName"], identity),
+        "InferenceSchedulerName": request["InferenceSchedulerName"],
+        "Status": "PENDING",
+        "ModelQuality": version.quality,
+    }
+
+
+@operation
+def describe_inference_scheduler(
+    context: Context, request: DescribeInferenceSchedulerRequest
+) -> DescribeInferenceSchedulerResponse:
+    """Describe a scheduler; LatestInferenceResult is there after the first successful run.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+    """
+    with context.database.reading() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+    return {
+        "ModelArn": model_arn(context, found.model_name, found.model_id),
+        "ModelName": found.model_name,
+        "InferenceSchedulerName": found.name,
+        "InferenceSchedulerArn": _arn(context, found.name, found.id),
+        "Status": found.status,
+        "DataDelayOffsetInMinutes": found.delay_minutes or 0,
+        "DataUploadFrequency": found.frequency,
+        "CreatedAt": found.created_at,
+        "UpdatedAt": found.updated_at,
+        "DataInputConfiguration": found.input,
+        "DataOutputConfiguration": found.output,
+        "RoleArn": found.role_arn,
+        "ServerSideKmsKeyId": found.kms_key,
+        "LatestInferenceResult": found.latest_result,
+    }
+
+
+@operation
+def list_inference_schedulers(
+    context: Context, request: ListInferenceSchedulersRequest
+) -> ListInferenceSchedulersResponse:
+    """List the schedulers of the account and region, by name; every filter given must hold.
+
+    Raises:
+        ValidationException: NextToken was issued for another account or for other filters.
+    """
+    rows, next_token = page(context, SCHEDULERS, request, {"account": context.account, "region": context.region})
+    return {"InferenceSchedulerSummaries": [_summary(context, row) for row in rows], "NextToken": next_token}
+
+
+@operation
+def update_inference_scheduler(context: Context, request: UpdateInferenceSchedulerRequest) -> None:
+    """Change what is given; the rest stays. A running scheduler may be changed: its next run uses the new values.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+        ConflictException: it is being stopped.
+        ValidationException: as in CreateInferenceScheduler.
+    """
+    columns = {
+        "DataDelayOffsetInMinutes": "delay_minutes",
+        "DataUploadFrequency": "frequency",
+        "DataInputConfiguration": "input",
+        "DataOutputConfiguration": "output",
+        "RoleArn": "role_arn",
+    }
+    given: Mapping[str, Any] = request
+    changes = {column: given[member] for member, column in columns.items() if member in given}
+    _check_input(request.get("DataInputConfiguration", {}))
+    with context.database.writing() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+        if found.status == "STOPPING":
+            raise ConflictException(
+                f"The inference scheduler '{found.name}' is STOPPING; change it when it is STOPPED."
+            )
+        if "DataUploadFrequency" in request:
+            used = connection.execute(select(model).where(model.c.id == found.model_id)).one()
+            _check_frequency(request["DataUploadFrequency"], _active_version(connection, used))
+        if found.next_due is not None and {"frequency", "delay_minutes"} & set(changes):
+            changes["next_due"] = first_due(
+                context.ports.clock.now(),
+                duration(changes.get("frequency", found.frequency)),
+                changes.get("delay_minutes", found.delay_minutes),
+            )
+        connection.execute(
+            update(inference_scheduler)
+            .where(inference_scheduler.c.id == found.id)
+            .values(**changes, updated_at=context.now())
+        )
+
+
+@operation
+def start_inference_scheduler(
+    context: Context, request: StartInferenceSchedulerRequest
+) -> StartInferenceSchedulerResponse:
+    """Start a scheduler. One that runs already goes on: clients call this right after Create.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+        ConflictException: it is being stopped.
+    """
+    with context.database.writing() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+        if found.status == "STOPPING":
+            raise ConflictException(f"The inference scheduler '{found.name}' is STOPPING; start it when it is STOPPED.")
+        status = found.status
+        if status == "STOPPED":
+            status = "PENDING"
+            due = first_due(context.ports.clock.now(), duration(found.frequency), found.delay_minutes)
+            _set_status(connection, found, status, context.now(), due)
+    response: StartInferenceSchedulerResponse = _status_response(context, found, status)
+    return response
+
+
+@operation
+def stop_inference_scheduler(
+    context: Context, request: StopInferenceSchedulerRequest
+) -> StopInferenceSchedulerResponse:
+    """Stop a scheduler; a run under way still ends. One that is stopped stays so.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+    """
+    with context.database.writing() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+        status = found.status
+        if status in {"PENDING", "RUNNING"}:
+            status = "STOPPING"
+            _set_status(connection, found, status, context.now(), None)
+    response: StopInferenceSchedulerResponse = _status_response(context, found, status)
+    return response
+
+
+@operation
+def delete_inference_scheduler(context: Context, request: DeleteInferenceSchedulerRequest) -> None:
+    """Delete a stopped scheduler with its executions and events; the results in the bucket stay.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+        ConflictException: it is not STOPPED.
+    """
+    with context.database.writing() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+        if found.status != "STOPPED":
+            raise ConflictException(
+                f"The inference scheduler '{found.name}' is {found.status}; it can be deleted when it is STOPPED."
+            )
+        connection.execute(delete(tag).where(tag.c.resource_id == found.id))
+        connection.execute(delete(inference_scheduler).where(inference_scheduler.c.id == found.id))
+        context.jobs.enqueue(connection, "discard", f"schedulers/{found.id}")
+
+
+@operation
+def list_inference_executions(
+    context: Context, request: ListInferenceExecutionsRequest
+) -> ListInferenceExecutionsResponse:
+    """List the runs of a scheduler, newest first; every filter given must hold.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+        ValidationException: NextToken was issued for another account or for other filters.
+    """
+    with context.database.reading() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+    rows, next_token = page(context, EXECUTIONS, request, {"scheduler_id": found.id})
+    return {
+        "InferenceExecutionSummaries": [_execution(context, found, row) for row in rows],
+        "NextToken": next_token,
+    }
+
+
+@operation
+def list_inference_events(context: Context, request: ListInferenceEventsRequest) -> ListInferenceEventsResponse:
+    """List the events longer than five minutes that touch the interval, newest first.
+
+    Raises:
+        ResourceNotFoundException: there is no such scheduler.
+        ValidationException: the interval ends before it starts; NextToken was issued for other filters.
+    """
+    if request["IntervalStartTime"] >= request["IntervalEndTime"]:
+        raise ValidationException("IntervalStartTime must be before IntervalEndTime.")
+    with context.database.reading() as connection:
+        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
+    rows, next_token = page(context, EVENTS, request, {"scheduler_id": found.id})
+    return {"InferenceEventSummaries": [_event(context, found, row) for row in rows], "NextToken": next_token}
+
+
+def find_scheduler(context: Context, connection: Connection, name: str) -> Row[Any]:
+    """Give the scheduler's row, with `model_name`.
+
+    Raises:
+        ResourceNotFoundException: the account has no scheduler of that name in that region.
+    """
+    found = connection.execute(
+        _SCHEDULERS.where(
+            inference_scheduler.c.account == context.account,
+            inference_scheduler.c.region == context.region,
+            inference_scheduler.c.name == name,
+        )
+    ).one_or_none()
+    if found is None:
+        raise not_found("inference scheduler", name)
+    return found
+
+
+def _active_version(connection: Connection, used: Row[Any]) -> Row[Any]:
+    version = connection.execute(
+        select(model_version).where(model_version.c.model_id == used.id, model_version.c.version == used.active_version)
+    ).one_or_none()
+    if version is None:
+        raise ConflictException(f"The model '{used.name}' is {used.status} and has no active version to score with.")
+    return version
+
+
+def _check_frequency(frequency: str, version: Row[Any]) -> None:
+    rate = timedelta(microseconds=version.sampling_rate_us)
+    if duration(frequency) < rate:
+        raise ValidationException(
+            f"DataUploadFrequency {frequency} must not be shorter than the model's sampling rate of "
+            f"{rate.total_seconds():g} seconds."
+        )
+
+
+def _check_input(configuration: Mapping[str, Any]) -> None:
+    offset = configuration.get("InputTimeZoneOffset")
+    if offset is not None and not re.fullmatch(r"[+-](0\d|1[01]):[03]0|[+-]12:00", offset):
+        raise ValidationException(f"InputTimeZoneOffset '{offset}' must be a whole or half hour from -12:00 to +12:00.")
+
+
+def _set_status(connection: Connection, found: Row[Any], status: str, now: datetime, next_due: datetime | None) -> None:
+    connection.execute(
+        update(inference_scheduler)
+        .where(inference_scheduler.c.id == found.id)
+        .values(status=status, updated_at=now, next_due=next_due)
+    )
+
+
+def _status_response(context: Context, found: Row[Any], status: str) -> Any:
+    return {
+        "ModelArn": model_arn(context, found.model_name, found.model_id),
+        "ModelName": found.model_name,
+        "InferenceSchedulerName": found.name,
+        "InferenceSchedulerArn": _arn(context, found.name, found.id),
+        "Status": status,
+    }
+
+
+def _arn(context: Context, name: str, identity: str) -> str:
+    return context.arn(f"inference-scheduler/{name}/{identity}")
+
+
+def _summary(context: Context, row: Row[Any]) -> InferenceSchedulerSummary:
+    return {
+        "ModelName": row.model_name,
+        "ModelArn": model_arn(context, row.model_name, row.model_id),
+        "InferenceSchedulerName": row.name,
+        "InferenceSchedulerArn": _arn(context, row.name, row.id),
+        "Status": row.status,
+        "DataDelayOffsetInMinutes": row.delay_minutes or 0,
+        "DataUploadFrequency": row.frequency,
+        "LatestInferenceResult": row.latest_result,
+    }
+
+
+def _execution(context: Context, scheduler: Row[Any], row: Row[Any]) -> InferenceExecutionSummary:
+    arn = model_arn(context, scheduler.model_name, scheduler.model_id)
+    return {
+        "ModelName": scheduler.model_name,
+        "ModelArn": arn,
+        "InferenceSchedulerName": scheduler.name,
+        "InferenceSchedulerArn": _arn(context, scheduler.name, scheduler.id),
+        "ScheduledStartTime": row.due_at,
+        "DataStartTime": row.data_start,
+        "DataEndTime": row.data_end,
+        "DataInputConfiguration": row.input,
+        "DataOutputConfiguration": row.output,
+        "CustomerResultObject": s3_object(row.result_bucket, row.result_key),
+        "Status": row.status,
+        "FailedReason": row.failed_reason,
+        "ModelVersion": row.version,
+        "ModelVersionArn": row.version and f"{arn}/model-version/{row.version}",
+    }
+
+
+def _event(context: Context, scheduler: Row[Any], row: Row[Any]) -> InferenceEventSummary:
+    diagnostics = [{"name": name, "value": round(share, 5)} for name, share in row.diagnostics.items()]
+    return {
+        "InferenceSchedulerArn": _arn(context, scheduler.name, scheduler.id),
+        "InferenceSchedulerName": scheduler.name,
+        "EventStartTime": row.started_at,
+        "EventEndTime": row.ended_at,
+        "Diagnostics": json.dumps(diagnostics, separators=(",", ":")),
+        "EventDurationInSeconds": (row.ended_at - row.started_at) // timedelta(seconds=1),
+    }

@@ -1,0 +1,64 @@
+"""Settings: one frozen object, read once. Flags win over the environment, the environment over the defaults."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+ENVIRONMENT_PREFIX = "OPENLOOKOUT_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one process of the service is set up; each field is also the environment variable OPENLOOKOUT_<FIELD>."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. Any but a loopback address needs access keys."""
+    port: int = 8580
+    """The port to listen on; 0 takes a free one."""
+    data: Path = Path("openlookout-data")
+    """The folder of the database and the buckets."""
+    account: str = "123456789012"
+    """The account of every caller while no access keys are configured."""
+    region: str = "us-east-1"
+    """The region of unsigned requests."""
+    database: str = ""
+    """The database's URL; empty: SQLite in the data folder."""
+    buckets: str = "folder"
+    """Where buckets are: `folder` (under the data folder) or `s3`."""
+    s3_endpoint: str = ""
+    """The S3-compatible endpoint; empty: AWS's own."""
+    s3_bucket: str = "openlookout"
+    """With S3, the bucket of the service's own objects."""
+    workers: int = 0
+    """How many child processes compute at once; 0: as many as there are processors."""
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data / 'openlookout.db'}"
+
+
+def read_settings(flags: Mapping[str, object], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Give the settings: a flag that is None was not given.
+
+    Raises:
+        ValueError: an environment variable is no number where one is needed; the message names it.
+    """
+    values: dict[str, object] = {}
+    for field in fields(Settings):
+        flag = flags.get(field.name)
+        text = environment.get(ENVIRONMENT_PREFIX + field.name.upper())
+        if flag is not None:
+            values[field.name] = flag
+        elif text is not None:
+            values[field.name] = _value(field.name, text)
+    return Settings(**values)  # type: ignore[arg-type]  # One value a field, of its type.
+
+
+def _value(name: str, text: str) -> object:
+    default = getattr(Settings, name)
+    try:
+        return type(default)(text) if isinstance(default, int | str) else Path(text)
+    except ValueError:
+        message = f"{ENVIRONMENT_PREFIX}{name.upper()} must be a whole number, not '{text}'"
+        raise ValueError(message) from None
