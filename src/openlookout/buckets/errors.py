@@ -1,0 +1,25 @@
+"""What can go wrong with objects, each a sentence that names bucket and key."""
+
+
+class BucketError(Exception):
+    """The root of them all."""
+
+
+class BucketNotFoundError(BucketError):
+    """There is no such bucket."""
+
+
+class ObjectNotFoundError(BucketError):
+    """The bucket has no such object."""
+
+
+class AccessRefusedError(BucketError):
+    """The credentials or the file permissions do not allow it."""
+
+
+class KeyRefusedError(BucketError):
+    """The key or bucket name points where no object can be."""
+
+
+class BucketUnavailableError(BucketError):
+    """The bucket does not answer just now; trying again may help."""
