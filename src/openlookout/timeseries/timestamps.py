@@ -21,7 +21,10 @@ _GENERAL = (
     r"(?:Z|(?P<zone>[+-]\d{2}:?\d{2}))?)?\s*$"
 )
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y %m %d", "%Y%m%d")
-_TIMES = (" %H:%M:%S", "T%H:%M:%S", "-%H:%M:%S", "-%H-%M-%S", " %H:%M", "T%H:%M", "-%H:%M", "-%H-%M", "%H%M%S", "%H%M")
+_TIMES = (
+    *(" %H:%M:%S", "T%H:%M:%S", "-%H:%M:%S", "-%H-%M-%S", "%H%M%S"),
+    *(" %H:%M", "T%H:%M", "-%H:%M", "-%H-%M", "%H%M"),
+)
 _ZONES = ("", "Z", "+00:00")
 
 
@@ -42,13 +45,10 @@ def parse_timestamps(column: pl.Series, hint: TimestampFormat | None) -> tuple[p
     first = column.drop_nulls().head(1)
     if first.is_empty():
         return pl.Series(column.name, [None] * len(column), dtype=pl.Int64), hint
-    times = None if hint is None else _fast(column, hint)
-    if times is None or times.null_count() == len(times):
-        hint = _detect(first)
-        times = None if hint is None else _fast(column, hint)
-    if times is None:
-        times = _general(column)
-    elif times.null_count() > column.null_count():
+    if hint is None or _fast(first, hint).null_count():
+        hint = _detect(first) or hint
+    times = _general(column) if hint is None else _fast(column, hint)
+    if hint is not None and times.null_count() > column.null_count():
         rest = times.is_null() & column.is_not_null()
         times = times.scatter(rest.arg_true(), _general(column.filter(rest)))
     years = times.cast(pl.Datetime("us")).dt.year()
@@ -58,25 +58,32 @@ def parse_timestamps(column: pl.Series, hint: TimestampFormat | None) -> tuple[p
 def _detect(first: pl.Series) -> TimestampFormat | None:
     """Find the format of one text, given as a column of one; None for a text that only the general pattern reads."""
     for zone in _ZONES:
-        if zone and not first[0].endswith(zone):
-            continue
         for date in _DATES:
             for time in _TIMES:
-                candidate = TimestampFormat(date + time + ("%.f" if time.endswith("%S") else ""), zone)
-                times = _fast(first, candidate)
-                if times is not None and times.null_count() == 0 and _general(first).null_count() == 0:
-                    return candidate
+                for fraction in ("", "%.f") if time.endswith("%S") else ("",):
+                    candidate = TimestampFormat(date + time + fraction, zone)
+                    if _fast(first, candidate).null_count() == 0:
+                        return candidate
     return None
 
 
-def _fast(column: pl.Series, form: TimestampFormat) -> pl.Series | None:
+def _fast(column: pl.Series, form: TimestampFormat) -> pl.Series:
+    """Read the texts that have exactly this form; null for every other."""
     texts = column.str.strip_suffix(form.zone) if form.zone else column
     times = texts.str.strptime(pl.Datetime("us"), form.text, strict=False).cast(pl.Int64)
-    # Without separators a missing digit shifts all that follow: only full fields count.
-    if form.text.startswith("%Y%m"):
-        digits = r"^\d{14}" if "%H%M%S" in form.text else r"^\d{12}" if "%H%M" in form.text else r"^\d{8}\D"
-        times = times.set(~texts.str.contains(digits).fill_null(value=False), None)
-    return times
+    # strptime lets blanks be left out or put in where the general pattern does not.
+    return times.set(~texts.str.contains(_exact_form(form.text)).fill_null(value=False), None)
+
+
+def _exact_form(text: str) -> str:
+    """Give the pattern of the texts that a format means: with separators one digit is enough, without it is not."""
+    short, time_short = ("[0-9]{2}" if compact in text else "[0-9]{1,2}" for compact in ("%Y%m", "%H%M"))
+    pattern = text.replace("%Y", "[0-9]{4}").replace("%.f", r"\.[0-9]{1,9}")
+    for code in ("%m", "%d"):
+        pattern = pattern.replace(code, short)
+    for code in ("%H", "%M", "%S"):
+        pattern = pattern.replace(code, time_short)
+    return f"^{pattern}$"
 
 
 def _general(column: pl.Series) -> pl.Series:

@@ -1,0 +1,276 @@
+"""Sensor files as they come: CSV text, plain or gzip, read as chunks of readings with bounded memory.
+
+Knows one stream at a time. Knows no other file, no schema, no order: the rows are given as they stand in the file.
+
+A record is a line: quotes may enclose a cell, never a line break. So a stray quote costs one cell, not the rest of the
+file, and a chunk may end at any line.
+"""
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import polars as pl
+
+from openlookout.timeseries.schema import SENSOR_NAME, SENSORS_MAX
+from openlookout.timeseries.timestamps import TimestampFormat, parse_timestamps
+
+# No sensor may be called that: the sign is not allowed in headers.
+TIME = "@time"
+BLOCK_BYTES = 8 << 20
+LINE_BYTES_MAX = 4 << 20
+# Cells of one chunk: what bounds the memory where a file has many columns and nearly empty lines.
+CELLS_MAX = 4_000_000
+# The service took data sets up to 50 GB: a gzip file that unpacks to more is no sensor data.
+UNPACKED_BYTES_MAX = 50 * 10**9
+# Historians write the largest float where they have no value; no unit has readings of that size. Ours.
+READING_MAX = 1e37
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_SIMPLE_QUOTES = re.compile(rb'"([^",\r\n]*)"')
+_BLANK_LINES = re.compile(rb"\n{2,}")
+
+
+class BadHeader(Exception):
+    """The header of a CSV file is malformed."""
+
+    def __init__(self, file: str, column: int, reason: str) -> None:
+        """`column` counts from 1; 0 stands for the header as a whole."""
+        where = f"column {column}" if column else "the header"
+        super().__init__(f"file '{file}', {where}: {reason}")
+        self.file, self.column, self.reason = file, column, reason
+
+
+class NotIngestible(Exception):
+    """The file is not CSV, is corrupt, or cannot be read; the message is the reason, without the name of the file."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a file: the first is the timestamp, the others are sensors."""
+
+    timestamp: str
+    sensors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of one file, in the order of the file.
+
+    `readings` has the column TIME (Int64, microseconds since the epoch, no nulls) and one Float64 column for each
+    sensor asked for that the file has; null is no reading. `n_bad_timestamps` rows were dropped; `invalid` counts the
+    cells of each sensor that are neither a number nor empty.
+    """
+
+    readings: pl.DataFrame
+    n_bad_timestamps: int
+    invalid: dict[str, int] = field(default_factory=dict)
+
+
+class CsvFile:
+    """One CSV file, its header read and checked; `chunks` reads the rest once.
+
+    Raises:
+        BadHeader: the header is malformed; everything that was to be ingested fails with it.
+        NotIngestible: the file is empty, or is no text.
+    """
+
+    def __init__(self, name: str, stream: BinaryIO) -> None:
+        self._name = name
+        self._blocks = _blocks(stream)
+        first = next(self._blocks, b"")
+        line, _, self._rest = first.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n").partition(b"\n")
+        if not line.strip():
+            raise NotIngestible("the file is empty")
+        self.header = _header(name, line.decode())
+
+    def chunks(self, wanted: Collection[str] | None = None) -> Iterator[Chunk]:
+        """Give the rows, reading only the wanted sensors, or all.
+
+        Raises:
+            NotIngestible: the file is corrupt from here on; what was given before should not be used either.
+        """
+        sensors = self.header.sensors
+        kept = [(i, name) for i, name in enumerate(sensors, 1) if wanted is None or name in wanted]
+        names = {f"column_{i + 1}": name for i, name in kept}
+        hint: TimestampFormat | None = None
+        for block in self._all_blocks():
+            for lines in _split(_unquoted(block), len(sensors) + 1):
+                chunk, hint = _parse(lines, len(sensors) + 1, names, hint)
+                yield chunk
+
+    def _all_blocks(self) -> Iterator[bytes]:
+        if self._rest:
+            yield self._rest
+        yield from self._blocks
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Give the text in blocks of whole lines that end in \\n, checked to be UTF-8 text without NUL."""
+    text = _unpacked(stream)
+    left, total = b"", 0
+    while True:
+        try:
+            read = text.read(BLOCK_BYTES)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise NotIngestible(f"corrupt gzip: {error}") from None
+        total += len(read)
+        if total > UNPACKED_BYTES_MAX:
+            raise NotIngestible(f"unpacks to more than {UNPACKED_BYTES_MAX:,} bytes")
+        if b"\r" in read:
+            read = read.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        block, newline, tail = (left + read).rpartition(b"\n") if read else (left, b"\n", b"")
+        if len(tail) > LINE_BYTES_MAX:
+            raise NotIngestible(f"a line is longer than {LINE_BYTES_MAX:,} bytes")
+        if b"\0" in read:
+            raise NotIngestible("not text: it has NUL bytes")
+        try:
+            block.decode()
+        except UnicodeDecodeError as error:
+            raise NotIngestible(f"not UTF-8 text: {error.reason}") from None
+        if block:
+            yield block + newline
+        if not read:
+            return
+        left = tail
+
+
+def _unpacked(stream: BinaryIO) -> BinaryIO:
+    """Give the stream, unpacked if it begins as gzip does; bucket streams cannot seek back."""
+    start = stream.read(2)
+    replayed = io.BufferedReader(_Replayed(start, stream), 1 << 20)
+    return gzip.GzipFile(fileobj=replayed) if start == _GZIP_MAGIC else replayed  # type: ignore[return-value]  # It reads.
+
+
+class _Replayed(io.RawIOBase):
+    """A stream whose first bytes have been read already."""
+
+    def __init__(self, start: bytes, stream: BinaryIO) -> None:
+        self._start, self._stream = start, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # RawIOBase says WriteableBuffer.
+        read = self._start[: len(buffer)] or self._stream.read(len(buffer))
+        self._start = self._start[len(buffer) :]
+        buffer[: len(read)] = read
+        return len(read)
+
+
+def _header(name: str, line: str) -> Header:
+    if len(line) > LINE_BYTES_MAX:
+        raise BadHeader(name, 0, f"longer than {LINE_BYTES_MAX:,} bytes")
+    cells = [cell.strip() for cell in next(csv.reader([line.strip()]))]
+    if len(cells) < 2:
+        raise BadHeader(name, 0, "fewer than 2 columns; a timestamp and at least one sensor, separated by commas")
+    if len(cells) - 1 > SENSORS_MAX:
+        raise BadHeader(name, 0, f"{len(cells) - 1} sensors, {SENSORS_MAX} are the limit")
+    seen: dict[str, int] = {}
+    for column, cell in enumerate(cells, 1):
+        shown = cell if len(cell) <= 80 else cell[:77] + "..."
+        if not cell:
+            raise BadHeader(name, column, "the header is empty")
+        if not SENSOR_NAME.fullmatch(cell):
+            raise BadHeader(name, column, f"the header '{shown}' is not 1 to 200 of 0-9 a-z A-Z : # $ . - _")
+        if cell in seen:
+            raise BadHeader(name, column, f"the header '{shown}' is that of column {seen[cell]} too")
+        seen[cell] = column
+    return Header(cells[0], tuple(cells[1:]))
+
+
+def _unquoted(block: bytes) -> bytes:
+    """Take the quotes off, so that every line is a record and every comma separates cells."""
+    if b'"' in block:
+        block = _SIMPLE_QUOTES.sub(rb"\1", block)
+    if b'"' in block:
+        block = b"".join(_plain(line) if b'"' in line else line for line in block.splitlines(keepends=True))
+    return _BLANK_LINES.sub(b"\n", block) if b"\n\n" in block else block
+
+
+def _plain(line: bytes) -> bytes:
+    """Rewrite a line whose quotes enclose commas or quotes: such a cell is no number, whatever it says."""
+    cells = next(csv.reader([line.decode().rstrip("\n")]), [])
+    return ",".join("?" if set(cell) & set(',"\n') else cell for cell in cells).encode() + b"\n"
+
+
+def _split(block: bytes, n_columns: int) -> Iterator[bytes]:
+    """Cut a block so that no piece has more than CELLS_MAX cells."""
+    rows_max = max(1, CELLS_MAX // n_columns)
+    n_rows = block.count(b"\n")
+    if n_rows <= rows_max:
+        yield block
+        return
+    lines = block.splitlines(keepends=True)
+    for start in range(0, n_rows, rows_max):
+        yield b"".join(lines[start : start + rows_max])
+
+
+def _parse(
+    lines: bytes, n_columns: int, names: dict[str, str], hint: TimestampFormat | None
+) -> tuple[Chunk, TimestampFormat | None]:
+    """Read lines without quotes; `names` are the sensors by the column (column_2 is the first) that Polars puts them in."""
+    columns = ["column_1", *names]
+    schema: dict[str, type[pl.DataType]] = {
+        f"column_{i}": pl.Float64 if i > 1 else pl.String for i in range(1, n_columns + 1)
+    }
+    frame = _read(lines, schema, columns)
+    # Only what is not a number is read a second time, as text, to tell an empty cell from one that says something.
+    doubtful = [c for c in names if frame[c].null_count() or not _all_readings(frame[c])]
+    texts = _read(lines, dict.fromkeys(schema, pl.String), doubtful) if doubtful else pl.DataFrame()
+    if texts.width:
+        texts = texts.select(pl.all().str.strip_chars())
+        frame = frame.with_columns(_numbers(frame[c], texts[c]) for c in doubtful)
+    times, hint = parse_timestamps(frame["column_1"], hint)
+    frame = frame.with_columns(times.alias("column_1"))
+    n_bad = 0
+    if times.null_count():
+        n_bad = times.null_count() - _n_blank(lines, schema)
+        frame, texts = frame.filter(times.is_not_null()), texts.filter(times.is_not_null()) if texts.width else texts
+    invalid = {names[c]: _n_invalid(frame[c], texts[c]) for c in doubtful}
+    chunk = Chunk(frame.rename({"column_1": TIME, **names}), n_bad, {name: n for name, n in invalid.items() if n})
+    return chunk, hint
+
+
+def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:
+    """Count the rows of which no cell says anything: they are no rows at all."""
+    cells = _read(lines, dict.fromkeys(schema, pl.String), list(schema))
+    blank = pl.all_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == ""))
+    return int(cells.select(blank.sum()).item())
+
+
+def _read(lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[str]) -> pl.DataFrame:
+    try:
+        return pl.read_csv(
+            lines,
+            has_header=False,
+            schema=dict(schema),
+            columns=columns,
+            quote_char=None,
+            ignore_errors=True,
+            truncate_ragged_lines=True,
+        ).select(columns)
+    except pl.exceptions.PolarsError as error:
+        raise NotIngestible(f"not CSV: {error}") from None
+
+
+def _all_readings(numbers: pl.Series) -> bool:
+    # NaN is greater than any number in Polars.
+    return not bool(((numbers > READING_MAX) | (numbers < -READING_MAX)).any())
+
+
+def _numbers(numbers: pl.Series, texts: pl.Series) -> pl.Series:
+    """Give the readings of a doubtful column: null for NaN, infinities and numbers that no sensor measures."""
+    numbers = numbers.fill_null(texts.cast(pl.Float64, strict=False))
+    return numbers.set(((numbers > READING_MAX) | (numbers < -READING_MAX)).fill_null(value=True), None)
+
+
+def _n_invalid(numbers: pl.Series, texts: pl.Series) -> int:
+    """Count the cells that hold no reading although they say something; empty and NaN, in any case, say nothing."""
+    said = texts.is_not_null() & (texts != "") & (texts.str.to_lowercase() != "nan")
+    return int((said & numbers.is_null()).sum())
