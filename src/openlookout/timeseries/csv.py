@@ -214,7 +214,7 @@ def _split(block: bytes, n_columns: int) -> Iterator[bytes]:
 def _parse(
     lines: bytes, n_columns: int, names: dict[str, str], hint: TimestampFormat | None
 ) -> tuple[Chunk, TimestampFormat | None]:
-    """Read lines without quotes; `names` are the sensors by the column (column_2 is the first) that Polars puts them in."""
+    """Read lines without quotes; `names` are the sensors by the column that Polars puts them in, column_2 on."""
     columns = ["column_1", *names]
     schema: dict[str, type[pl.DataType]] = {
         f"column_{i}": pl.Float64 if i > 1 else pl.String for i in range(1, n_columns + 1)

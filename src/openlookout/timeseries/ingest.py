@@ -48,21 +48,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class DiscardedFile:
-    """A file that was left out, and why."""
-
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Ingested:
-    """What an ingestion gave. Parts of a component do not overlap and come in time order; times are microseconds."""
+    """What an ingestion gave.
+
+    Parts of a component do not overlap and come in time order; `statistics` are by component and sensor; `discarded`
+    has the reason of each key that was left out; `n_bytes` are those of the files that were not; times are
+    microseconds since the epoch.
+    """
 
     schema: tuple[Component, ...]
     parts: tuple[Part, ...]
     statistics: tuple[SensorStatistics, ...]
-    discarded: tuple[DiscardedFile, ...]
+    discarded: dict[str, str]
     n_files: int
     n_files_ingested: int
     n_bytes: int
@@ -95,18 +92,18 @@ def ingest(
     for source in sources:
         by_component.setdefault(source.component, []).append(source)
     meter = _Meter(sum(source.size for source in sources), progress)
-    discarded: list[DiscardedFile] = []
+    discarded: dict[str, str] = {}
     read: list[_ComponentReader] = []
     for number, (name, files) in enumerate(by_component.items()):
         if given is not None and name not in given:
-            reason = f"the schema has no component '{name}'"
-            discarded += [DiscardedFile(source.key, reason) for source in files]
+            unknown = f"the schema has no component '{name}'"
+            discarded |= {source.key: unknown for source in files}
             continue
         reader = _ComponentReader(name, None if given is None else given[name], scratch, number)
         for source in files:
             reason = reader.read(source, meter)
             if reason is not None:
-                discarded.append(DiscardedFile(source.key, reason))
+                discarded[source.key] = reason
         reader.settle()
         read.append(reader)
     return _joined(sources, schema, read, discarded, out)
@@ -116,7 +113,7 @@ def _joined(
     sources: Sequence[Source],
     schema: tuple[Component, ...] | None,
     read: Sequence["_ComponentReader"],
-    discarded: list[DiscardedFile],
+    discarded: dict[str, str],
     out: Path,
 ) -> Ingested:
     """Check that there is something, observe the parts and move them to where they belong."""
@@ -141,24 +138,23 @@ def _joined(
             path = out / f"{number:04}-{index:06}.parquet"
             shutil.move(run.path, path)
             parts.append(Part(component.name, path, run.first_us, run.last_us, run.n_rows))
-    left_out = {one.key for one in discarded}
     return Ingested(
         schema=schema,
         parts=tuple(parts),
         statistics=tuple(sorted(statistics, key=lambda one: (one.component, one.sensor))),
-        discarded=tuple(discarded),
+        discarded=discarded,
         n_files=len(sources),
         n_files_ingested=len(sources) - len(discarded),
-        n_bytes=sum(source.size for source in sources if source.key not in left_out),
+        n_bytes=sum(source.size for source in sources if source.key not in discarded),
         start_us=min(part.first_us for part in parts),
         end_us=max(part.last_us for part in parts),
     )
 
 
-def _nothing(sources: Sequence[Source], discarded: Sequence[DiscardedFile]) -> str:
+def _nothing(sources: Sequence[Source], discarded: dict[str, str]) -> str:
     if not sources:
         return "there is no file to ingest"
-    shown = "; ".join(f"'{one.key}': {one.reason}" for one in discarded[:3])
+    shown = "; ".join(f"'{key}': {reason}" for key, reason in list(discarded.items())[:3])
     more = f"; and {len(discarded) - 3} more" if len(discarded) > 3 else ""
     return f"none of the {len(sources)} files has a reading that can be ingested: {shown}{more}"
 
@@ -242,7 +238,10 @@ class _ComponentReader:
         self.runs = merge_runs(self.runs, self._scratch, f"{self._number:04}")
 
     def detected(self) -> Component:
-        return Component(self.name, self._timestamp, tuple(self._columns))
+        """Give the component as its files show it."""
+        # What is the timestamp in one file and a sensor in another is the timestamp.
+        sensors = tuple(name for name in self._columns if name != self._timestamp)
+        return Component(self.name, self._timestamp, sensors)
 
     def statistics(self, component: Component) -> list[SensorStatistics]:
         """Observe the settled runs and join what the parser counted."""

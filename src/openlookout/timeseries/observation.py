@@ -109,10 +109,10 @@ class SensorObservation:
 
 
 def observe_part(part: pl.DataFrame, sensors: dict[str, SensorObservation]) -> None:
-    """Take the next part of a component; its times come after those of the part before."""
+    """Take the next part of a component, of the sensors asked for; its times come after those of the part before."""
     times = part[TIME].to_numpy()
     for name in part.columns:
-        if name == TIME:
+        if name not in sensors:
             continue
         column = part[name]
         if column.null_count():
