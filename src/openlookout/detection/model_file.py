@@ -1,0 +1,93 @@
+"""A fitted detector as one file: a zip of plain arrays and a JSON description. No pickle: it cannot run code."""
+
+import io
+import json
+import zipfile
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from openlookout.detection.ensemble import Ensemble
+from openlookout.detection.gaussian import Gaussian
+from openlookout.detection.members import Lagged, Level, Member, Memory, Range, Windowed
+from openlookout.detection.scaling import Scaling
+
+FORMAT = "openlookout-model"
+VERSION = 1
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling)
+}
+
+
+class ModelFileError(Exception):
+    """The bytes are no model file of this release; the message says what is wrong."""
+
+
+def save(detector: Ensemble) -> bytes:
+    """Give the file. Loading it gives a detector with the same scores, to the bit."""
+    arrays: dict[str, np.ndarray] = {"calibration": detector.calibration}
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "limit": detector.limit.hex(),
+        "scaling": _put(detector.scaling, "scaling", arrays),
+        "imputing": _put(detector.imputing, "imputing", arrays),
+        "members": [_put(member, f"member{i}", arrays) for i, member in enumerate(detector.members)],
+    }
+    out = io.BytesIO()
+    np.savez_compressed(out, description=np.frombuffer(json.dumps(description).encode(), np.uint8), **arrays)
+    return out.getvalue()
+
+
+def load(content: bytes) -> Ensemble:
+    """Give the detector of a file.
+
+    Raises:
+        ModelFileError: it is no model file, is damaged, or was written by a later release.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            description = json.loads(file["description"].tobytes())
+            if description["format"] != FORMAT or description["version"] != VERSION:
+                found = f"{description['format']} {description['version']}"
+                raise ModelFileError(f"the file is {found}; {FORMAT} {VERSION} can be read")
+            arrays = {name: file[name] for name in file.files}
+        members: tuple[Member, ...] = tuple(_take(member, arrays) for member in description["members"])
+        return Ensemble(
+            _take(description["scaling"], arrays),
+            _take(description["imputing"], arrays),
+            members,
+            arrays["calibration"],
+            float.fromhex(description["limit"]),
+        )
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {error}") from None
+
+
+def _put(value: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Put the arrays of a dataclass among `arrays`; describe the rest."""
+    said: dict[str, Any] = {"kind": type(value).__name__}
+    for field in fields(value):
+        given = getattr(value, field.name)
+        key = f"{name}.{field.name}"
+        if isinstance(given, np.ndarray):
+            arrays[key] = given
+            said[field.name] = {"array": key}
+        elif type(given).__name__ in KINDS:
+            said[field.name] = _put(given, key, arrays)
+        else:
+            said[field.name] = given
+    return said
+
+
+def _take(said: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    kind = KINDS[said["kind"]]
+    members = {}
+    for field in fields(kind):
+        given = said[field.name]
+        if isinstance(given, dict):
+            members[field.name] = arrays[given["array"]] if "array" in given else _take(given, arrays)
+        else:
+            members[field.name] = given
+    return kind(**members)

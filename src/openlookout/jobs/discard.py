@@ -1,0 +1,27 @@
+"""Discarding: the objects of a deleted dataset, model or scheduler. Its identity is the prefix of their keys."""
+
+from openlookout.buckets.buckets import SERVICE, open_buckets
+from openlookout.jobs.engine import Steps
+from openlookout.jobs.workplace import Workplace, log, retried
+
+BATCH = 500
+
+
+class Discard:
+    """The job behind every Delete operation whose resource has objects."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+
+    def run(self, steps: Steps, identity: str) -> None:
+        steps.run("delete", self._delete, identity)
+
+    @retried
+    def _delete(self, prefix: str) -> None:
+        buckets = open_buckets(self._workplace.buckets)
+        keys = [found.key for found in buckets.list(SERVICE, f"{prefix}/")]
+        for first in range(0, len(keys), BATCH):
+            buckets.delete(SERVICE, keys[first : first + BATCH])
+
+    def abandon(self, identity: str, reason: str) -> None:
+        log.warning("objects of a deleted resource are left", prefix=identity, reason=reason)

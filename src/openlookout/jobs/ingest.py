@@ -1,0 +1,203 @@
+"""Ingestion: files under a prefix -> Parquet parts, statistics and a manifest -> the dataset's data.
+
+Steps: `read` (in a child: everything that costs time) and the publishing transaction. The objects are written first,
+under the attempt's own prefix; the rows that mention them second.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
+from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.jobs.engine import Steps
+from openlookout.jobs.workplace import Workplace, claim, died_too_often, publish, reason, retried
+from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
+from openlookout.timeseries.csv import BadHeader
+from openlookout.timeseries.ingest import Ingested, IngestionError, Source, ingest
+from openlookout.timeseries.key_pattern import assign, parse_key_pattern
+from openlookout.timeseries.quality import quality_summary
+from openlookout.timeseries.schema import parse_schema, schema_text
+
+SECONDS_MAX = 24 * 3600.0
+DISCARDED_NAMED_MAX = 100
+STATISTICS_BATCH = 500
+
+
+class Ingest:
+    """The job behind StartDataIngestionJob; its identity is the JobId."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+
+    def run(self, steps: Steps, identity: str) -> None:
+        with self._workplace.database.writing() as connection:
+            attempt = claim(connection, ingestion_job, ingestion_job.c.id == identity)
+        if attempt is None:
+            return
+        gave_up = died_too_often(attempt)
+        if gave_up:
+            self.abandon(identity, gave_up)
+            return
+        answer = steps.run("read", self._read, identity, attempt)
+        if "failed" in answer:
+            self.abandon(identity, answer["failed"])
+        else:
+            self._publish(identity, attempt, answer)
+
+    @retried
+    def _read(self, identity: str, attempt: int) -> dict[str, Any]:
+        with self._workplace.database.reading() as connection:
+            job = self._job(connection, identity)
+        # The first pattern that a dataset was ingested with is used again when a later job gives none.
+        place = job.input["S3InputConfiguration"]
+        arguments = {
+            "bucket": place["Bucket"],
+            "prefix": place.get("Prefix", ""),
+            "pattern": place.get("KeyPattern") or self._earlier_pattern(job.dataset_id),
+            "schema": job.data_schema,
+            "output": layout.ingestion(job.dataset_id, identity, attempt),
+        }
+        return self._workplace.children.run(SECONDS_MAX, read, self._workplace.buckets, arguments)
+
+    def _job(self, connection: Any, identity: str) -> Row[Any]:
+        job: Row[Any] = connection.execute(
+            select(ingestion_job, dataset.c.data_schema).join(dataset).where(ingestion_job.c.id == identity)
+        ).one()
+        return job
+
+    def _earlier_pattern(self, dataset_id: str) -> str | None:
+        with self._workplace.database.reading() as connection:
+            earlier = connection.execute(
+                select(ingestion_job.c.input)
+                .join(dataset, dataset.c.ingestion_job_id == ingestion_job.c.id)
+                .where(dataset.c.id == dataset_id)
+            ).scalar()
+        pattern: str | None = earlier and earlier["S3InputConfiguration"].get("KeyPattern")
+        return pattern
+
+    def _publish(self, identity: str, attempt: int, answer: Mapping[str, Any]) -> None:
+        buckets = open_buckets(self._workplace.buckets)
+        rows = json.loads(buckets.read(SERVICE, layout.statistics(answer["prefix"])))
+        values = {
+            "status": "SUCCESS",
+            "quality": answer["quality"],
+            "files": answer["files"],
+            "size_bytes": answer["size_bytes"],
+            "data_start": from_microseconds(answer["start_us"]),
+            "data_end": from_microseconds(answer["end_us"]),
+            "manifest_key": layout.manifest(answer["prefix"]),
+        }
+        with self._workplace.database.writing() as connection:
+            job = self._job(connection, identity)
+            if not publish(connection, ingestion_job, ingestion_job.c.id == identity, attempt, values):
+                return
+            for first in range(0, len(rows), STATISTICS_BATCH):
+                batch = [
+                    {
+                        "job_id": identity,
+                        "component": row["ComponentName"],
+                        "sensor": row["SensorName"],
+                        "statistics": row,
+                    }
+                    for row in rows[first : first + STATISTICS_BATCH]
+                ]
+                connection.execute(sensor_statistics.insert(), batch)
+            connection.execute(
+                update(dataset)
+                .where(dataset.c.id == job.dataset_id)
+                .values(
+                    status="ACTIVE",
+                    ingestion_job_id=identity,
+                    data_schema=answer["schema"],
+                    updated_at=self._workplace.now(),
+                )
+            )
+
+    def abandon(self, identity: str, reason_text: str) -> None:
+        with self._workplace.database.writing() as connection:
+            job = self._job(connection, identity)
+            values: dict[str, object] = {"status": "FAILED", "failed_reason": reason(reason_text)}
+            if publish(connection, ingestion_job, ingestion_job.c.id == identity, None, values):
+                connection.execute(
+                    update(dataset)
+                    .where(dataset.c.id == job.dataset_id)
+                    .values(status=job.dataset_status_before, updated_at=self._workplace.now())
+                )
+
+
+def read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the files of a job and write parts, statistics and manifest under `job["output"]`; runs in a child.
+
+    Gives what the rows need, or `failed` with a sentence for the customer.
+    """
+    try:
+        return _read(settings, job)
+    except (IngestionError, BadHeader) as error:
+        return {"failed": str(error)}
+    except BucketUnavailableError:
+        raise
+    except BucketError as error:
+        return {"failed": f"The files cannot be read: {error}."}
+
+
+def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
+    buckets = open_buckets(settings)
+    bucket, prefix = job["bucket"], job["prefix"]
+    schema = None if job["schema"] is None else parse_schema(job["schema"])
+    found = {info.key: info.size for info in buckets.list(bucket, prefix)}
+    pattern = None if job["pattern"] is None else parse_key_pattern(job["pattern"])
+    names = None if schema is None else [component.name for component in schema]
+    assigned = assign(list(found), prefix, pattern, names)
+    if not assigned.components:
+        shown = job["pattern"] or "{prefix}/{component_name}/*"
+        known = "" if names is None else f" of the components {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"  # noqa: PLR2004
+        raise IngestionError(
+            f"No file{known} was found under s3://{bucket}/{prefix} by the key pattern {shown}; "
+            f"{len(found)} objects are there."
+        )
+    sources = [
+        Source(key, component, found[key], partial(buckets.open, bucket, key)) for key, component in assigned.components
+    ]
+    with tempfile.TemporaryDirectory(prefix="openlookout-ingest-") as folder:
+        out, scratch = Path(folder) / "out", Path(folder) / "scratch"
+        out.mkdir()
+        scratch.mkdir()
+        ingested = ingest(sources, schema, out, scratch)
+        return _keep(settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded), n_found=len(found))
+
+
+def _keep(
+    settings: BucketSettings, job: Mapping[str, Any], ingested: Ingested, *, discarded: tuple[str, ...], n_found: int
+) -> dict[str, Any]:
+    buckets, output = open_buckets(settings), job["output"]
+    parts = []
+    for number, part in enumerate(ingested.parts):
+        key = layout.part(output, part.component, number)
+        buckets.write_file(SERVICE, key, part.path)
+        parts.append({**asdict(part), "path": key})
+    statistics = [row.summary() for row in ingested.statistics]
+    schema = schema_text(ingested.schema)
+    buckets.write(SERVICE, layout.statistics(output), json.dumps(statistics).encode())
+    buckets.write(SERVICE, layout.manifest(output), json.dumps({"schema": schema, "parts": parts}).encode())
+    n_markers = n_found - ingested.n_files - (len(discarded) - len(ingested.discarded))
+    return {
+        "prefix": output,
+        "schema": schema,
+        "quality": quality_summary(ingested.statistics),
+        "files": {
+            "TotalNumberOfFiles": n_found - n_markers,
+            "IngestedNumberOfFiles": ingested.n_files_ingested,
+            "DiscardedFiles": [{"Bucket": job["bucket"], "Key": key} for key in discarded[:DISCARDED_NAMED_MAX]],
+        },
+        "size_bytes": ingested.n_bytes,
+        "start_us": ingested.start_us,
+        "end_us": ingested.end_us,
+    }

@@ -1,0 +1,97 @@
+"""What the jobs of one process share, and the two guarded updates that every job begins and ends with.
+
+A job's row says IN_PROGRESS until it is published. `claim` counts the attempts; publishing asks for the status and the
+attempt, so that a worker that was thought dead cannot overwrite what its successor wrote.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Table, select, update
+
+from openlookout.buckets.buckets import BucketSettings
+from openlookout.buckets.errors import BucketUnavailableError
+from openlookout.clock import Clock
+from openlookout.jobs.children import Children
+from openlookout.jobs.engine import JobQueue, Temporary
+from openlookout.store.database import Database
+
+ATTEMPTS_MAX = 3
+REASON_CHARACTERS_MAX = 5000  # BoundedLengthString.
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The ports of the jobs."""
+
+    database: Database
+    buckets: BucketSettings
+    children: Children
+    queue: JobQueue
+    clock: Clock
+
+    def now(self) -> datetime:
+        now = self.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def claim(connection: Connection, table: Table, identity: ColumnElement[bool]) -> int | None:
+    """Count one more attempt; give its number, None when the work has ended already or is gone."""
+    counted = connection.execute(
+        update(table).where(identity, table.c.status == "IN_PROGRESS").values(attempt=table.c.attempt + 1)
+    )
+    if counted.rowcount != 1:
+        return None
+    attempt: int = connection.execute(select(table.c.attempt).where(identity)).scalar_one()
+    return attempt
+
+
+def publish(
+    connection: Connection, table: Table, identity: ColumnElement[bool], attempt: int | None, values: dict[str, object]
+) -> bool:
+    """End the work, if it is still this attempt's to end; False when it is not, and nothing was changed."""
+    mine = [identity, table.c.status == "IN_PROGRESS"]
+    if attempt is not None:
+        mine.append(table.c.attempt == attempt)
+    return connection.execute(update(table).where(*mine).values(**values)).rowcount == 1
+
+
+def died_too_often(attempt: int) -> str | None:
+    """Give the reason to give up when the process died in each of the attempts before this one."""
+    if attempt <= ATTEMPTS_MAX:
+        return None
+    return f"The work was interrupted {attempt - 1} times by the end of the process that did it; {ATTEMPTS_MAX} is the limit."
+
+
+def reason(text: str) -> str:
+    """A sentence that fits FailedReason."""
+    return text[:REASON_CHARACTERS_MAX]
+
+
+@contextmanager
+def bucket_errors_are_temporary() -> Iterator[None]:
+    """Let a step be tried again when a bucket does not answer just now."""
+    try:
+        yield
+    except BucketUnavailableError as error:
+        raise Temporary(str(error)) from error
+
+
+def retried(function: Callable[P, T]) -> Callable[P, T]:
+    """`bucket_errors_are_temporary` around a whole function."""
+
+    @wraps(function)
+    def run(*arguments: P.args, **named: P.kwargs) -> T:
+        with bucket_errors_are_temporary():
+            return function(*arguments, **named)
+
+    return run
