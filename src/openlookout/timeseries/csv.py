@@ -247,8 +247,8 @@ def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:
 def _read(lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[str]) -> pl.DataFrame:
     try:
         return pl.read_csv(
-            lines,
-            has_header=False,
+            # A header of our own: without one the first row would say how many columns there are.
+            ",".join(schema).encode() + b"\n" + lines,
             schema=dict(schema),
             columns=columns,
             quote_char=None,

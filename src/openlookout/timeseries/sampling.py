@@ -22,6 +22,8 @@ FILL_INTERVALS = 2
 FILL_US_MAX = 86_400_000_000
 
 _OCTAVE = 8
+# What a jittered step is rounded to: the largest that is at most a twentieth of it.
+_UNITS_US = (*(10**power for power in range(8)), 60_000_000, 600_000_000, 3_600_000_000)
 _STEPS_KEPT = 100_000
 _TIMES_KEPT = 100_000
 _SLOTS = 1000
@@ -144,16 +146,12 @@ def _most_frequent(steps: Counter[int]) -> int | None:
         return step
     found = np.array(sorted(steps), np.int64)
     counts = np.array([steps[one] for one in found.tolist()], np.int64)
-    # Slots twice as wide, half overlapping: a step on the border of two does not split.
-    slots = _slot(found)
-    weight = np.bincount(slots, counts, slots.max() + 2)
-    slot = int((weight[:-1] + weight[1:]).argmax())
-    near = (slots == slot) | (slots == slot + 1)
-    middle: int = int(found[near][np.searchsorted(np.cumsum(counts[near]), counts[near].sum() / 2)])
-    # A unit of at most a twentieth of the step, and at most a second.
-    unit: int = 10 ** min(6, len(str(max(1, middle // 20))) - 1)
-    rounded: int = (middle + unit // 2) // unit * unit
-    return rounded
+    middle = found[np.searchsorted(np.cumsum(counts), counts.sum() / 2)]
+    near = (found > middle / 2) & (found < middle * 3 / 2)
+    # The mean, not the median: what one step is too long by, the next is too short.
+    usual = int(np.average(found[near], weights=counts[near]))
+    unit = max((unit for unit in _UNITS_US if unit <= usual // 20), default=1)
+    return (usual + unit // 2) // unit * unit
 
 
 def _anchor(times: Times, rate_us: int) -> int:

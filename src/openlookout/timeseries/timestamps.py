@@ -4,6 +4,7 @@ Knows columns of text. A text means the same time whatever its neighbours are: t
 shortcut of the general pattern, never another rule.
 """
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
@@ -57,13 +58,9 @@ def parse_timestamps(column: pl.Series, hint: TimestampFormat | None) -> tuple[p
 
 def _detect(first: pl.Series) -> TimestampFormat | None:
     """Find the format of one text, given as a column of one; None for a text that only the general pattern reads."""
-    for zone in _ZONES:
-        for date in _DATES:
-            for time in _TIMES:
-                for fraction in ("", "%.f") if time.endswith("%S") else ("",):
-                    candidate = TimestampFormat(date + time + fraction, zone)
-                    if _fast(first, candidate).null_count() == 0:
-                        return candidate
+    for candidate, pattern in _CANDIDATES:
+        if pattern.fullmatch(first[0]) and _fast(first, candidate).null_count() == 0:
+            return candidate
     return None
 
 
@@ -109,3 +106,15 @@ def _general(column: pl.Series) -> pl.Series:
         .cast(pl.Int64)
         - (sign * minutes * 60_000_000).fill_null(0)
     ).to_series()
+
+
+_CANDIDATES = tuple(
+    (
+        TimestampFormat(date + time + fraction, zone),
+        re.compile(_exact_form(date + time + fraction)[:-1] + re.escape(zone)),
+    )
+    for zone in _ZONES
+    for date in _DATES
+    for time in _TIMES
+    for fraction in (("", "%.f") if time.endswith("%S") else ("",))
+)
