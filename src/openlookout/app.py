@@ -23,7 +23,7 @@ from openlookout.buckets.buckets import BucketSettings, open_buckets
 from openlookout.clock import Clock, SystemClock
 from openlookout.jobs.children import Children
 from openlookout.jobs.discard import Discard
-from openlookout.jobs.engine import JobQueue, Queue, Worker
+from openlookout.jobs.engine import Job, JobQueue, Queue, Worker
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.ingest import Ingest
 from openlookout.jobs.ticker import Ticker
@@ -78,7 +78,7 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         queue = JobQueue(database)
         stack.callback(queue.close)
         workplace = Workplace(database, buckets, children, queue, clock)
-        jobs = {
+        jobs: dict[str, Job] = {
             "ingest": Ingest(workplace),
             "train": Train(workplace),
             "infer": Infer(workplace),
@@ -190,8 +190,8 @@ def bucket_settings(settings: Settings) -> BucketSettings:
     """Where the users' buckets and our own objects are."""
     return BucketSettings(
         kind="s3" if settings.buckets == "s3" else "folder",
-        root=settings.data / "buckets",
-        objects=settings.data / "objects",
+        root=settings.data.resolve() / "buckets",
+        objects=settings.data.resolve() / "objects",
         endpoint=settings.s3_endpoint or None,
         region=settings.region,
         service_bucket=settings.s3_bucket,

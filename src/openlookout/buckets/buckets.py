@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from openlookout.buckets.folder import FolderBuckets
-from openlookout.buckets.object_info import ObjectInfo
-from openlookout.buckets.s3 import S3Buckets
+from openlookout.buckets.object_info import READ_BYTES_MAX, ObjectInfo
+from openlookout.buckets.s3 import S3Buckets, connect
 
 SERVICE = ""
 
@@ -21,7 +21,9 @@ class BucketSettings:
     """Where buckets are; picklable, so that a child process opens them for itself.
 
     `root`: the folder with a folder for each of the users' buckets. `objects`: the folder of our own objects; with S3
-    they are in `service_bucket`. `endpoint`: an S3-compatible server, None for AWS. `region`: of the S3 buckets.
+    they are in `service_bucket`. `endpoint`: an S3-compatible server; None: what AWS's standard settings say.
+    `region`: of the S3 buckets. `path_style`: the bucket stands in the path, not in the host name; None: it does where
+    the endpoint is not AWS's. `ca_file`: whom to trust, for an endpoint with a certificate of one's own.
     """
 
     kind: Literal["folder", "s3"]
@@ -30,21 +32,38 @@ class BucketSettings:
     endpoint: str | None = None
     region: str = "us-east-1"
     service_bucket: str = "openlookout"
+    path_style: bool | None = None
+    ca_file: Path | None = None
 
 
 class Buckets(Protocol):
-    """All buckets of one installation. Every method may raise a BucketError."""
+    """All buckets of one installation. Every method may raise a BucketError; threads may share it."""
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
-        """Give the objects whose key begins with `prefix`, a plain text, in the order of their keys."""
+        """Give the objects whose key begins with `prefix`, a plain text, in the order of their keys (as UTF-8).
+
+        Page by page: an error may come while iterating. Markers of folders (keys that end in `/`) are left out.
+        """
+        ...
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Tell whether the bucket has the object."""
         ...
 
     def open(self, bucket: str, key: str) -> BinaryIO:
-        """Open an object for reading, without holding all of it in memory."""
+        """Open an object for reading and seeking, without holding all of it in memory.
+
+        The reader sees the object as it was when it was opened; where S3 has replaced it meanwhile, reading on raises
+        BucketUnavailableError.
+        """
         ...
 
-    def read(self, bucket: str, key: str) -> bytes:
-        """Give a whole object."""
+    def read(self, bucket: str, key: str, bytes_max: int = READ_BYTES_MAX) -> bytes:
+        """Give a whole object.
+
+        Raises:
+            ObjectTooLargeError: it has more than `bytes_max` bytes.
+        """
         ...
 
     def write(self, bucket: str, key: str, content: bytes) -> None:
@@ -52,11 +71,19 @@ class Buckets(Protocol):
         ...
 
     def write_file(self, bucket: str, key: str, path: Path) -> None:
-        """Write an object from a file, without holding all of it in memory."""
+        """Write an object from a file, without holding all of it in memory; atomic as `write`."""
         ...
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete objects; one that is not there is no error."""
+        ...
+
+    def delete_prefix(self, bucket: str, prefix: str) -> None:
+        """Delete the objects whose key begins with `prefix`, a plain text.
+
+        Raises:
+            KeyRefusedError: the prefix is empty; that would be the whole bucket.
+        """
         ...
 
 
@@ -64,7 +91,8 @@ class Buckets(Protocol):
 def open_buckets(settings: BucketSettings) -> Buckets:
     """Give the buckets of these settings; one and the same for equal settings."""
     if settings.kind == "s3":
-        return S3Buckets({SERVICE: settings.service_bucket}, endpoint=settings.endpoint, region=settings.region)
+        client = connect(settings.endpoint, settings.region, path_style=settings.path_style, ca_file=settings.ca_file)
+        return S3Buckets(client, {SERVICE: settings.service_bucket})
     settings.root.mkdir(parents=True, exist_ok=True)
     settings.objects.mkdir(parents=True, exist_ok=True)
     return FolderBuckets(settings.root, {SERVICE: settings.objects})

@@ -1,4 +1,4 @@
-"""What can go wrong with objects, each a sentence that names bucket and key."""
+"""What can go wrong with objects, each a sentence that names bucket and key. Knows no back end."""
 
 
 class BucketError(Exception):
@@ -11,6 +11,10 @@ class BucketNotFoundError(BucketError):
 
 class ObjectNotFoundError(BucketError):
     """The bucket has no such object."""
+
+
+class ObjectTooLargeError(BucketError):
+    """The object is larger than the reader is ready to hold in memory."""
 
 
 class AccessRefusedError(BucketError):

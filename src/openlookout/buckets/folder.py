@@ -1,171 +1,288 @@
-"""Buckets as folders: `root/<bucket>/<key>`, so that any tool drops files in and reads results.
+"""Buckets as folders: `root/<bucket>/<key>`, so that any tool drops files in and reads results. Knows files only.
 
-The standard library, not obstore's local store: that one matches prefixes by whole path segments, follows symbolic
-links out of the root and turns folder markers into files. Symbolic links are not listed and not opened. `:` stands as
-`%3A` in file names, because Windows has no such files; a file that was named with them by hand is found too.
+The path is the key, sign by sign, except on Windows (`names.windows_name`). Nothing but regular files is listed or
+opened, and no symbolic link is followed: what lies outside of the bucket stays outside. Standard library, not
+obstore's local store: docs/adr/0002.
 """
 
+import errno
+import io
 import os
-import re
+import shutil
+import stat
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from openlookout.buckets.errors import (
     AccessRefusedError,
+    BucketError,
     BucketNotFoundError,
     BucketUnavailableError,
     KeyRefusedError,
     ObjectNotFoundError,
+    ObjectTooLargeError,
 )
-from openlookout.buckets.object_info import ObjectInfo
+from openlookout.buckets.names import (
+    KEY_BYTES_MAX,
+    check_bucket,
+    check_key,
+    check_prefix,
+    is_text,
+    refused,
+    segment_of_windows_name,
+    stands_for_itself,
+    windows_name,
+)
+from openlookout.buckets.object_info import READ_BYTES_MAX, ObjectInfo
 
-BUCKET_NAME = re.compile(r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]")
-KEY_BYTES_MAX = 1024
+Entries = list[tuple[str, os.DirEntry[str]]]
+
 TEMPORARY_PREFIX = ".openlookout-"
+COPY_BYTES = 2**20
+PUBLISH_ATTEMPTS_MAX = 10
+IS_WINDOWS = os.name == "nt"
+# A pipe would keep the reader waiting for ever; a link put there after the check is not followed. 0: not on Windows.
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FolderBuckets:
     """Folders under one root; `others` maps further bucket names to folders of their own."""
 
-    def __init__(self, root: Path, others: Mapping[str, Path]) -> None:
+    def __init__(self, root: Path, others: Mapping[str, Path], *, windows_names: bool = IS_WINDOWS) -> None:
         self._root = root
         self._others = dict(others)
+        self._windows_names = windows_names
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         folder = self._folder(bucket)
-        if "\0" in prefix or ".." in prefix.split("/"):
-            raise KeyRefusedError(f"the prefix {prefix!r} of bucket '{bucket}' points outside of it")
-        return _walk(folder, "", prefix)
+        check_prefix(bucket, prefix)
+        parent = prefix.rpartition("/")[0]
+        if prefix.startswith("/") or (parent and {"", ".", ".."} & set(parent.split("/"))):
+            reason = "a folder has no empty names, and neither '.' nor '..' leads anywhere"
+            raise refused(bucket, prefix, reason, what="prefix")
+        start = self._path(folder, bucket, parent) if parent else folder
+        return self._walk(bucket, start, f"{parent}/" if parent else "", prefix)
+
+    def exists(self, bucket: str, key: str) -> bool:
+        path = self._object(bucket, key)
+        try:
+            return stat.S_ISREG(path.lstat().st_mode)
+        except OSError as error:
+            if isinstance(mapped := _read_error(bucket, key, path, error), ObjectNotFoundError):
+                return False
+            raise mapped from None
 
     def open(self, bucket: str, key: str) -> BinaryIO:
-        path = self._existing(bucket, key)
+        path = self._object(bucket, key)
         try:
-            return path.open("rb")
-        except FileNotFoundError:
-            raise _missing(bucket, key, path) from None
+            descriptor = os.open(path, OPEN_FLAGS)
         except OSError as error:
-            raise _refused(bucket, key, error) from None
+            raise _read_error(bucket, key, path, error) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise _not_found(bucket, key, path)
+        return os.fdopen(descriptor, "rb")
 
-    def read(self, bucket: str, key: str) -> bytes:
+    def read(self, bucket: str, key: str, bytes_max: int = READ_BYTES_MAX) -> bytes:
         with self.open(bucket, key) as file:
-            return file.read()
+            size = os.fstat(file.fileno()).st_size
+            if size > bytes_max:
+                message = f"the object '{key}' of bucket '{bucket}' has {size} bytes, {bytes_max} is the limit"
+                raise ObjectTooLargeError(message)
+            try:
+                return file.read(bytes_max)
+            except OSError as error:
+                raise _read_error(bucket, key, Path(file.name), error) from None
 
     def write(self, bucket: str, key: str, content: bytes) -> None:
-        def fill(temporary: Path) -> None:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-
-        self._publish(bucket, key, fill)
+        self._publish(bucket, key, io.BytesIO(content))
 
     def write_file(self, bucket: str, key: str, path: Path) -> None:
-        def fill(temporary: Path) -> None:
-            with path.open("rb") as source, temporary.open("wb") as file:
-                while chunk := source.read(1 << 20):
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-
-        self._publish(bucket, key, fill)
+        with path.open("rb") as source:
+            self._publish(bucket, key, source)
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         folder = self._folder(bucket)
         for key in keys:
-            path = self._existing(bucket, key)
-            path.unlink(missing_ok=True)
-            for parent in path.parents:
-                if parent == folder or next(parent.iterdir(), None) is not None:
-                    break
-                parent.rmdir()  # S3 has no empty folders.
+            path = self._object(bucket, key)
+            if path.is_dir():
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except NotADirectoryError:
+                continue
+            except OSError as error:
+                raise _write_error(bucket, key, path, error) from None
+            _remove_empty(path, folder)
+
+    def delete_prefix(self, bucket: str, prefix: str) -> None:
+        if not prefix:
+            raise refused(bucket, prefix, "it would delete the whole bucket", what="prefix")
+        self.delete(bucket, (found.key for found in self.list(bucket, prefix)))
+        if prefix.endswith("/"):
+            folder = self._folder(bucket)
+            for leftover in list(self._path(folder, bucket, prefix[:-1]).rglob(f"{TEMPORARY_PREFIX}*")):
+                # Of a process that was killed while it wrote; nobody would ever find it.
+                leftover.unlink(missing_ok=True)
+                _remove_empty(leftover, folder)
 
     def _folder(self, bucket: str) -> Path:
         folder = self._others.get(bucket)
         if folder is None:
-            if not BUCKET_NAME.fullmatch(bucket):
-                raise KeyRefusedError(f"'{bucket}' is no bucket name")
-            folder = self._root / bucket
-        if folder.is_symlink() or not folder.is_dir():
-            raise BucketNotFoundError(f"there is no bucket '{bucket}': the folder {folder} does not exist")
+            check_bucket(bucket)
+            folder = self._root / (windows_name(bucket) if self._windows_names else bucket)
+            if folder.is_symlink():
+                raise KeyRefusedError(f"the folder {folder} of bucket '{bucket}' is a symbolic link: mount it instead")
+        if not folder.is_dir():
+            raise BucketNotFoundError(f"there is no bucket '{bucket}': create the folder {folder}")
         return folder
 
-    def _existing(self, bucket: str, key: str) -> Path:
+    def _object(self, bucket: str, key: str) -> Path:
         folder = self._folder(bucket)
-        path = folder / _checked(bucket, key, escaped(key))
-        if not path.exists():
-            literal = folder / key
-            path = literal if literal.exists() else path
-        # A link in any place of the path could lead anywhere.
-        if path.exists() and path.resolve() != folder.resolve() / path.relative_to(folder):
-            raise KeyRefusedError(f"the key '{key}' of bucket '{bucket}' leads over a symbolic link")
+        check_key(bucket, key)
+        segments = key.split("/")
+        if "" in segments:
+            raise refused(bucket, key, "a folder has no empty names: no '/' at the start, no '//'")
+        if any(segment.startswith(TEMPORARY_PREFIX) for segment in segments):
+            raise refused(bucket, key, f"names that begin with '{TEMPORARY_PREFIX}' are for unfinished files")
+        return self._path(folder, bucket, key)
+
+    def _path(self, folder: Path, bucket: str, key: str) -> Path:
+        path = folder
+        for segment in key.split("/"):
+            parent, path = path, path / (windows_name(segment) if self._windows_names else segment)
+            if self._windows_names and stands_for_itself(segment) and not path.exists():
+                literal = parent / segment  # A file that a hand has named `50%.csv`.
+                path = literal if literal.exists() else path
+            if _is_link(bucket, key, path):
+                raise refused(bucket, key, f"{path} is a symbolic link, which is not followed")
         return path
 
-    def _publish(self, bucket: str, key: str, fill: Callable[[Path], None]) -> None:
-        path = self._existing(bucket, key)
+    def _walk(self, bucket: str, start: Path, at: str, prefix: str) -> Iterator[ObjectInfo]:
+        # A stack of what is still to be visited, not recursion: a hand can nest folders deeper than Python its calls.
+        ahead = self._entries(bucket, start, at, prefix)[::-1]
+        while ahead:
+            key, entry = ahead.pop()
+            if key.endswith("/"):
+                ahead += self._entries(bucket, Path(entry.path), key, prefix)[::-1]
+            else:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # Deleted meanwhile.
+                tag = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+                yield ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), tag)
+
+    def _entries(self, bucket: str, folder: Path, at: str, prefix: str) -> Entries:
+        """Give the files and folders that matter, in key order: a folder sorts as its name with `/`."""
+        found: Entries = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if not (is_folder or entry.is_file(follow_symlinks=False)):
+                        continue  # A link, a pipe, a device.
+                    name = segment_of_windows_name(entry.name) if self._windows_names else entry.name
+                    key = at + name + ("/" if is_folder else "")
+                    if not (key.startswith(prefix) or (is_folder and prefix.startswith(key))):
+                        continue
+                    if entry.name.startswith(TEMPORARY_PREFIX) or not is_text(key) or len(key.encode()) > KEY_BYTES_MAX:
+                        continue
+                    found.append((key, entry))
+        except (FileNotFoundError, NotADirectoryError):
+            return []  # No such folder, or deleted meanwhile.
+        except PermissionError:
+            message = f"the folder {folder} of bucket '{bucket}' cannot be listed: permission denied"
+            raise AccessRefusedError(message) from None
+        except OSError as error:
+            message = f"the folder {folder} of bucket '{bucket}' cannot be listed: {error.strerror}"
+            raise BucketUnavailableError(message) from None
+        return sorted(found, key=lambda pair: pair[0])
+
+    def _publish(self, bucket: str, key: str, source: BinaryIO) -> None:
+        folder, path = self._folder(bucket), self._object(bucket, key)
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fill(temporary)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise _refused(bucket, key, error) from None
-
-
-def escaped(key: str) -> str:
-    """A key as a relative path that every system can hold."""
-    return key.replace("%", "%25").replace(":", "%3A")
-
-
-def unescaped(path: str) -> str:
-    """The key of a relative path."""
-    return path.replace("%3A", ":").replace("%25", "%")
-
-
-def _checked(bucket: str, key: str, path: str) -> str:
-    segments = key.split("/")
-    if (
-        not key
-        or len(key.encode()) > KEY_BYTES_MAX
-        or "\0" in key
-        or any(segment in {"", ".", ".."} for segment in segments)
-        or "\\" in key
-    ):
-        raise KeyRefusedError(
-            f"the key {key[:200]!r} of bucket '{bucket}' cannot be a file: at most {KEY_BYTES_MAX} bytes, "
-            "no empty segment, no '.' or '..', no backslash"
-        )
-    return path
-
-
-def _walk(folder: Path, at: str, prefix: str) -> Iterator[ObjectInfo]:
-    """Yield in key order: a folder sorts as its name with `/`."""
-    try:
-        entries = [entry for entry in os.scandir(folder) if not entry.is_symlink()]
-    except OSError:  # Deleted meanwhile.
-        return
-    named = [
-        (at + unescaped(entry.name) + ("/" if entry.is_dir(follow_symlinks=False) else ""), entry) for entry in entries
-    ]
-    for key, entry in sorted(named, key=lambda pair: pair[0]):
-        if key.endswith("/"):
-            if key.startswith(prefix) or prefix.startswith(key):
-                yield from _walk(Path(entry.path), key, prefix)
-        elif key.startswith(prefix) and not entry.name.startswith(TEMPORARY_PREFIX):
+            made = _make_parents(folder, path, temporary)
             try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            yield ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                with temporary.open("wb") as file:
+                    shutil.copyfileobj(source, file, COPY_BYTES)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            # The row that names the object outlives a loss of power: so must the object's name.
+            for parent in {path.parent, *made}:
+                _sync_folder(parent)
+        except OSError as error:
+            raise _write_error(bucket, key, path, error) from None
 
 
-def _missing(bucket: str, key: str, path: Path) -> ObjectNotFoundError:
-    return ObjectNotFoundError(f"bucket '{bucket}' has no object '{key}' (looked for {path})")
+def _is_link(bucket: str, key: str, path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError as error:  # The name is too long, or the folder may not be entered.
+        raise _write_error(bucket, key, path, error) from None
 
 
-def _refused(bucket: str, key: str, error: OSError) -> AccessRefusedError | BucketUnavailableError:
-    what = f"the object '{key}' of bucket '{bucket}': {error.strerror or error}"
-    return AccessRefusedError(what) if isinstance(error, PermissionError) else BucketUnavailableError(what)
+def _make_parents(folder: Path, path: Path, temporary: Path) -> list[Path]:
+    """Make the folders of `path` and the empty file `temporary` beside it; give the folders that got a new entry."""
+    for _ in range(PUBLISH_ATTEMPTS_MAX):
+        missing = [parent for parent in path.parents if parent.is_relative_to(folder) and not parent.exists()]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+        except FileNotFoundError:
+            continue  # Someone deletes the last object of the same folder just now, and the folder with it.
+        return [parent.parent for parent in missing]
+    raise FileNotFoundError(errno.ENOENT, "the folder is deleted again and again", str(path.parent))
+
+
+def _sync_folder(folder: Path) -> None:
+    if IS_WINDOWS:  # It opens no folders, and needs no sync of them.
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # The object is deleted already.
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_empty(path: Path, folder: Path) -> None:
+    """Remove the folders between `folder` and a deleted file that are empty now: S3 has none."""
+    for parent in path.parents:
+        if parent == folder:
+            return
+        try:
+            parent.rmdir()
+        except OSError:
+            return
+
+
+def _not_found(bucket: str, key: str, path: Path) -> ObjectNotFoundError:
+    return ObjectNotFoundError(f"bucket '{bucket}' has no object '{key}': there is no file {path}")
+
+
+def _read_error(bucket: str, key: str, path: Path, error: OSError) -> BucketError:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ELOOP}:
+        return _not_found(bucket, key, path)
+    return _write_error(bucket, key, path, error)
+
+
+def _write_error(bucket: str, key: str, path: Path, error: OSError) -> BucketError:
+    if error.errno in {errno.ENOTDIR, errno.EISDIR, errno.EEXIST}:
+        return refused(bucket, key, f"{path} would have to be a file and a folder at once")
+    if error.errno in {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}:
+        return refused(bucket, key, f"the file system cannot have {path}: {error.strerror}")
+    what = f"the object '{key}' of bucket '{bucket}', file {path}: {error.strerror or error}"
+    # EROFS: mounted read-only; waiting does not help.
+    is_refused = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+    return AccessRefusedError(what) if is_refused else BucketUnavailableError(what)

@@ -1,6 +1,10 @@
-"""The key of every object that we write: named by identity and attempt, never by the clock."""
+"""The key of every object that we write: named by identity and attempt, never by the clock. Knows texts only.
 
-from datetime import datetime
+Components may differ in case alone (`Pump`, `pump`), which some file systems take for one: see `_segment`.
+"""
+
+import hashlib
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 
@@ -18,7 +22,6 @@ def statistics(ingestion_prefix: str) -> str:
 
 
 def part(ingestion_prefix: str, component: str, number: int) -> str:
-    # Quoted: a component may be called '..'.
     return f"{ingestion_prefix}{_segment(component)}/{number:06}.parquet"
 
 
@@ -45,12 +48,13 @@ def live_state(scheduler_id: str, execution_id: str, attempt: int) -> str:
 
 
 def accumulated(scheduler_id: str, data_end: datetime, component: str) -> str:
-    return f"schedulers/{scheduler_id}/accumulated/{data_end:%Y%m%dT%H%M%SZ}/{_segment(component)}.parquet"
+    """The readings of one execution's window; `data_end` is aware."""
+    return f"schedulers/{scheduler_id}/accumulated/{_time(data_end):%Y%m%dT%H%M%SZ}/{_segment(component)}.parquet"
 
 
 def results(output_prefix: str, data_start: datetime) -> str:
-    """Where the customer finds the results of one execution."""
-    return f"{output_prefix}{data_start:%Y-%m-%dT%H:%M:%SZ}/results.jsonl"
+    """Where the customer finds the results of one execution; `data_start` is aware. Guide, "Reviewing results"."""
+    return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/results.jsonl"
 
 
 def pointwise_diagnostics(output_prefix: str, model_name: str, number: int) -> str:
@@ -58,5 +62,19 @@ def pointwise_diagnostics(output_prefix: str, model_name: str, number: int) -> s
     return f"{output_prefix}{model_name}/model-version-{number}/model_diagnostics_results.json.gz"
 
 
+def _time(moment: datetime) -> datetime:
+    assert moment.tzinfo is not None, "a key names a moment, not a clock on a wall"
+    return moment.astimezone(UTC)
+
+
 def _segment(component: str) -> str:
-    return quote(component, safe="-_").replace(".", "%2E")
+    """A component's name as one segment: no `..`, nothing hidden, no two alike where case does not count.
+
+    Only the first dot is quoted, so that 200 signs stay below the 255 of a file name.
+    """
+    quoted = quote(component, safe="-_.")
+    if quoted.startswith("."):
+        quoted = f"%2E{quoted[1:]}"
+    if component == component.lower():
+        return quoted
+    return f"{quoted}~{hashlib.sha256(component.encode()).hexdigest()[:12]}"

@@ -98,7 +98,7 @@ def combine(units: Floats, segment: Integers) -> tuple[Floats, Floats]:
 def rounded(anomaly: Floats) -> Floats:
     """The score as results files show it: five digits, and none that rounding lifts to or over the limit of 0.5."""
     out = np.round(anomaly, 5)
-    return np.where((anomaly > 0.5) & (out <= 0.5), 0.50001, out)  # noqa: PLR2004
+    return np.where((anomaly > 0.5) & (out <= 0.5), 0.50001, out)
 
 
 def _contribution(shares: list[Floats], weights: Floats) -> Floats:

@@ -36,7 +36,9 @@ def save(detector: Ensemble) -> bytes:
         "members": [_put(member, f"member{i}", arrays) for i, member in enumerate(detector.members)],
     }
     out = io.BytesIO()
-    np.savez_compressed(out, description=np.frombuffer(json.dumps(description).encode(), np.uint8), **arrays)
+    np.savez_compressed(
+        out, allow_pickle=False, description=np.frombuffer(json.dumps(description).encode(), np.uint8), **arrays
+    )
     return out.getvalue()
 
 

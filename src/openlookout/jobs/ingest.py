@@ -158,7 +158,7 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
     assigned = assign(list(found), prefix, pattern, names)
     if not assigned.components:
         shown = job["pattern"] or "{prefix}/{component_name}/*"
-        known = "" if names is None else f" of the components {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"  # noqa: PLR2004
+        known = "" if names is None else f" of the components {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
         raise IngestionError(
             f"No file{known} was found under s3://{bucket}/{prefix} by the key pattern {shown}; "
             f"{len(found)} objects are there."
@@ -171,7 +171,9 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
         out.mkdir()
         scratch.mkdir()
         ingested = ingest(sources, schema, out, scratch)
-        return _keep(settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded), n_found=len(found))
+        return _keep(
+            settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded.keys()), n_found=len(found)
+        )
 
 
 def _keep(

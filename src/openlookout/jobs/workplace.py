@@ -69,7 +69,10 @@ def died_too_often(attempt: int) -> str | None:
     """Give the reason to give up when the process died in each of the attempts before this one."""
     if attempt <= ATTEMPTS_MAX:
         return None
-    return f"The work was interrupted {attempt - 1} times by the end of the process that did it; {ATTEMPTS_MAX} is the limit."
+    return (
+        f"The work was interrupted {attempt - 1} times by the end of the process that did it; "
+        f"{ATTEMPTS_MAX} times is the limit."
+    )
 
 
 def reason(text: str) -> str:

@@ -1,0 +1,107 @@
+"""How good a model is on a range: the metrics that DescribeModelVersion shows, and the verdict on its quality."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import numpy as np
+
+from openlookout.detection.events import Event
+
+METRICS_CHARACTERS_MAX = 50_000
+DIGITS, DIGITS_FEW = 5, 3
+# The quality threshold, ours: half of the labelled events found, and alarms on at most a twentieth of the other rows.
+FOUND_SHARE_MIN = 0.5
+FALSE_SHARE_MAX = 0.05
+
+Label = tuple[int, int]
+Quality = Literal["QUALITY_THRESHOLD_MET", "POOR_QUALITY_DETECTED", "CANNOT_DETERMINE_QUALITY"]
+
+
+def model_metrics(events: Sequence[Event], labels: Sequence[Label], sensors: Sequence[str]) -> str:
+    """Give ModelMetrics as JSON text, at most 50,000 characters; numbers and texts only, for clients eval() it.
+
+    `labels` are the labelled ranges of the evaluation, (start_us, end_us). A label is identified when an event touches
+    it; its warning time runs from the first alarm inside it to its end. Where the text would be too long, each range
+    names fewer sensors (those that led), then digits are dropped, then the shortest ranges.
+    """
+    warnings = [warning for warning in (_warning(label, events) for label in labels) if warning is not None]
+    unknown = [event for event in events if not any(_touches(event, label) for label in labels)]
+    metrics = {
+        "labeled_ranges": [{"start": _time(start), "end": _time(end)} for start, end in labels],
+        "labeled_event_metrics": {
+            "num_labeled": len(labels),
+            "num_identified": len(warnings),
+            "total_warning_time_in_seconds": sum(warnings) / 1e6,
+        },
+        "predicted_ranges": [],
+        "unknown_event_metrics": {
+            "num_identified": len(unknown),
+            "total_duration_in_seconds": sum(event.end_us - event.start_us for event in unknown) / 1e6,
+        },
+    }
+    for n_sensors, digits in _shortenings(len(sensors)):
+        text = _with_ranges(metrics, events, sensors, n_sensors, digits)
+        if len(text) <= METRICS_CHARACTERS_MAX:
+            return text
+    kept = list(events)
+    while kept and len(text) > METRICS_CHARACTERS_MAX:
+        n_kept = max(len(kept) * 9 // 10 - 1, 0)
+        longest = sorted(kept, key=lambda event: event.start_us - event.end_us)[:n_kept]
+        kept = sorted(longest, key=lambda event: event.start_us)
+        text = _with_ranges(metrics, kept, sensors, 1, DIGITS_FEW)
+    return text
+
+
+def quality(events: Sequence[Event], labels: Sequence[Label], timestamps: np.ndarray, alarm: np.ndarray) -> Quality:
+    """Judge a model by the labels of the range that it was scored on; arrays are (n_rows,).
+
+    Without labels nothing can be said. The rule is ours: the service never published its own.
+    """
+    if not labels:
+        return "CANNOT_DETERMINE_QUALITY"
+    n_found = sum(_warning(label, events) is not None for label in labels)
+    inside = np.zeros(len(timestamps), bool)
+    for start, end in labels:
+        inside |= (timestamps >= start) & (timestamps <= end)
+    false_share = alarm[~inside].mean() if (~inside).any() else 0.0
+    is_good = n_found >= FOUND_SHARE_MIN * len(labels) and false_share <= FALSE_SHARE_MAX
+    return "QUALITY_THRESHOLD_MET" if is_good else "POOR_QUALITY_DETECTED"
+
+
+def diagnostics(contribution: np.ndarray, sensors: Sequence[str], digits: int = DIGITS) -> list[dict[str, Any]]:
+    """Shares by sensor name, in the order of the sensors."""
+    shares = np.round(contribution, digits).tolist()
+    return [{"name": name, "value": share} for name, share in zip(sensors, shares, strict=True)]
+
+
+def _shortenings(n_sensors: int) -> list[tuple[int, int]]:
+    fewer = [n for n in (150, 75, 40, 20, 10, 5, 3, 1) if n < n_sensors]
+    return [(n_sensors, DIGITS), *((n, DIGITS) for n in fewer), (1, DIGITS_FEW)]
+
+
+def _with_ranges(
+    metrics: dict[str, Any], events: Sequence[Event], sensors: Sequence[str], n_sensors: int, digits: int
+) -> str:
+    ranges = []
+    for event in events:
+        led = np.sort(np.argsort(-event.contribution, kind="stable")[:n_sensors])
+        named = diagnostics(event.contribution[led], [sensors[i] for i in led], digits)
+        ranges.append({"start": _time(event.start_us), "end": _time(event.end_us), "diagnostics": named})
+    return json.dumps(metrics | {"predicted_ranges": ranges}, separators=(",", ":"))
+
+
+def _touches(event: Event, label: Label) -> bool:
+    return event.first_us <= label[1] and event.end_us >= label[0]
+
+
+def _warning(label: Label, events: Sequence[Event]) -> int | None:
+    """Microseconds from the first alarm inside the label to its end; None when there is none."""
+    inside = [max(event.first_us, label[0]) for event in events if _touches(event, label)]
+    return label[1] - min(inside) if inside else None
+
+
+def _time(us: int) -> str:
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -1,0 +1,156 @@
+"""Inference: the files of one window -> results.jsonl, events, the scheduler's latest result.
+
+Steps: `score` (in a child) and the publishing transaction, which also enqueues the scheduler's next execution: the runs
+of one scheduler follow each other, oldest first, because each looks back on the one before. Its identity is the id of
+the execution.
+"""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from openlookout.jobs.engine import Steps
+from openlookout.jobs.inference_work import infer_window
+from openlookout.jobs.ticker import open_execution
+from openlookout.jobs.workplace import Workplace, claim, died_too_often, publish, reason, retried
+from openlookout.store.tables import (
+    from_microseconds,
+    inference_event,
+    inference_execution,
+    inference_scheduler,
+    model,
+    model_version,
+    to_microseconds,
+)
+
+SECONDS_MAX = 300.0
+
+
+class Infer:
+    """The job behind every tick of a scheduler."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+
+    def run(self, steps: Steps, identity: str) -> None:
+        with self._workplace.database.writing() as connection:
+            attempt = claim(connection, inference_execution, inference_execution.c.id == identity)
+        if attempt is None:
+            return
+        gave_up = died_too_often(attempt)
+        if gave_up:
+            self.abandon(identity, gave_up)
+            return
+        answer = steps.run("score", self._score, identity, attempt)
+        if "failed" in answer:
+            self.abandon(identity, answer["failed"])
+        else:
+            self._publish(identity, attempt, answer)
+
+    @retried
+    def _score(self, identity: str, attempt: int) -> dict[str, Any]:
+        with self._workplace.database.reading() as connection:
+            row = connection.execute(
+                select(
+                    inference_execution,
+                    inference_scheduler.c.state_key,
+                    inference_scheduler.c.state_version,
+                    model_version.c.version.label("active_version"),
+                    model_version.c.object_prefix,
+                )
+                .join(inference_scheduler, inference_scheduler.c.id == inference_execution.c.scheduler_id)
+                .join(model, model.c.id == inference_scheduler.c.model_id)
+                .join(
+                    model_version,
+                    (model_version.c.model_id == model.c.id) & (model_version.c.version == model.c.active_version),
+                )
+                .where(inference_execution.c.id == identity)
+            ).one()
+        # Another version learned other things of the past: it starts anew.
+        state_key = row.state_key if row.state_version == row.active_version else None
+        job = {
+            "id": identity,
+            "attempt": attempt,
+            "scheduler_id": row.scheduler_id,
+            "start_us": to_microseconds(row.data_start),
+            "end_us": to_microseconds(row.data_end),
+            "input": row.input,
+            "output": row.output["S3OutputConfiguration"],
+            "version_prefix": row.object_prefix,
+            "state_key": state_key,
+        }
+        answer = self._workplace.children.run(SECONDS_MAX, infer_window, self._workplace.buckets, job)
+        return {**answer, "version": row.active_version}
+
+    def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> None:
+        with self._workplace.database.writing() as connection:
+            execution = _execution(connection, identity)
+            values: dict[str, object] = {
+                "status": "SUCCESS",
+                "version": answer["version"],
+                "result_bucket": execution.output["S3OutputConfiguration"]["Bucket"],
+                "result_key": answer["result_key"],
+            }
+            if not publish(connection, inference_execution, inference_execution.c.id == identity, attempt, values):
+                return
+            for event in answer["events"]:
+                _keep_event(connection, execution.scheduler_id, event)
+            connection.execute(
+                update(inference_scheduler)
+                .where(inference_scheduler.c.id == execution.scheduler_id)
+                .values(
+                    latest_result="ANOMALOUS" if answer["events"] else "NORMAL",
+                    state_key=answer["state_key"],
+                    state_version=answer["version"],
+                )
+            )
+            self._enqueue_next(connection, execution.scheduler_id)
+
+    def abandon(self, identity: str, reason_text: str) -> None:
+        with self._workplace.database.writing() as connection:
+            execution = _execution(connection, identity)
+            values: dict[str, object] = {"status": "FAILED", "failed_reason": reason(reason_text)}
+            if publish(connection, inference_execution, inference_execution.c.id == identity, None, values):
+                self._enqueue_next(connection, execution.scheduler_id)
+
+    def _enqueue_next(self, connection: Connection, scheduler_id: str) -> None:
+        following = open_execution(connection, scheduler_id)
+        if following is not None:
+            self._workplace.queue.enqueue(connection, "infer", following)
+
+
+def _execution(connection: Connection, identity: str) -> Row[Any]:
+    found: Row[Any] = connection.execute(select(inference_execution).where(inference_execution.c.id == identity)).one()
+    return found
+
+
+def _keep_event(connection: Connection, scheduler_id: str, event: dict[str, Any]) -> None:
+    """Add an event, or let the one that ended just where this begins go on."""
+    start, end = from_microseconds(event["start_us"]), from_microseconds(event["end_us"])
+    earlier = connection.execute(
+        select(inference_event).where(
+            inference_event.c.scheduler_id == scheduler_id, inference_event.c.ended_at == start
+        )
+    ).one_or_none()
+    if earlier is None:
+        row = {
+            "id": uuid.uuid4().hex,
+            "scheduler_id": scheduler_id,
+            "started_at": start,
+            "ended_at": end,
+            "n_rows": event["n_rows"],
+            "diagnostics": event["diagnostics"],
+        }
+        connection.execute(inference_event.insert(), row)
+        return
+    n = earlier.n_rows + event["n_rows"]
+    diagnostics = {
+        name: (earlier.diagnostics.get(name, 0.0) * earlier.n_rows + share * event["n_rows"]) / n
+        for name, share in event["diagnostics"].items()
+    }
+    connection.execute(
+        update(inference_event)
+        .where(inference_event.c.id == earlier.id)
+        .values(ended_at=end, n_rows=n, diagnostics=diagnostics)
+    )

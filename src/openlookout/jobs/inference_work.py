@@ -1,0 +1,178 @@
+"""What a child does for an execution: find the window's files, score their rows, write results and the new state.
+
+Live equals batch, to the bit: rows look back on what earlier executions accumulated, never on the customer's files.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
+from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.detection.contract import Scores
+from openlookout.detection.events import find_events
+from openlookout.jobs.live_state import LiveState, dump, restore
+from openlookout.jobs.results import lines
+from openlookout.jobs.version_files import VersionFiles, read_version, running_segments
+from openlookout.timeseries.columnar import Readings, readings_to_parquet
+from openlookout.timeseries.grid import Grid, make_grid
+from openlookout.timeseries.inference_input import (
+    InputNames,
+    InvalidInput,
+    MissingInput,
+    Window,
+    parse_offset,
+    read_window,
+    window_keys,
+)
+
+
+def infer_window(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Score one window; write results, accumulated readings and state.
+
+    Gives where they are and the events of the window, or `failed` with a sentence for the customer.
+    """
+    buckets = open_buckets(settings)
+    try:
+        return _infer(buckets, _version(settings, job["version_prefix"]), job)
+    except (MissingInput, InvalidInput) as error:
+        return {"failed": str(error)}
+    except BucketUnavailableError:
+        raise
+    except BucketError as error:
+        return {"failed": f"The data cannot be read or written: {error}."}
+
+
+@lru_cache(maxsize=32)
+def _version(settings: BucketSettings, prefix: str) -> VersionFiles:
+    """A version's files never change, and a child scores the same few schedulers again and again."""
+    return read_version(open_buckets(settings), prefix)
+
+
+def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> dict[str, Any]:
+    window = Window(job["start_us"], job["end_us"], job["end_us"] - job["start_us"])
+    fresh = _read(buckets, version, job, window)
+    state = LiveState() if job["state_key"] is None else restore(buckets.read(SERVICE, job["state_key"]))
+    tail = {name: _joined(state.tail.get(name), readings) for name, readings in fresh.items()}
+    grid, first_new = _grid(version, state, tail, window)
+    segment = running_segments(grid)
+    if first_new and state.detector is not None:
+        segment = segment + int(state.detector["segment"])
+    elif state.detector is not None:
+        segment = segment + int(state.detector["segment"]) + 1
+    new = np.arange(len(grid.timestamps)) >= first_new
+    on = new & ~grid.off
+    scores, detector = version.detector.score(grid.values[on], segment[on], state.detector)
+    shown = new & (grid.timestamps > window.start_us)
+    inside = shown[on]
+    shown_scores = Scores(scores.anomaly[inside], scores.contribution[inside])
+    text = "".join(lines(grid.timestamps[shown], grid.off[shown], shown_scores, version.sensors))
+    result_key = layout.results(job["output"].get("Prefix", ""), _instant(window.start_us))
+    buckets.write(job["output"]["Bucket"], result_key, text.encode())
+    for component, readings in fresh.items():
+        key = layout.accumulated(job["scheduler_id"], _instant(window.end_us), component)
+        buckets.write(SERVICE, key, readings_to_parquet(readings))
+    state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
+    buckets.write(SERVICE, state_key, dump(_next_state(version, state, tail, grid, detector)))
+    return {
+        "result_key": result_key,
+        "state_key": state_key,
+        "rate_us": grid.rate_us,
+        "events": _events(grid, segment, on & shown, shown_scores, version.sensors),
+    }
+
+
+def _read(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], window: Window) -> dict[str, Readings]:
+    """The readings of the window, by component."""
+    place, naming = job["input"]["S3InputConfiguration"], job["input"].get("InferenceInputNameConfiguration", {})
+    bucket, prefix = place["Bucket"], place.get("Prefix", "")
+    names = InputNames(
+        prefix,
+        naming.get("ComponentTimestampDelimiter"),
+        naming.get("TimestampFormat"),
+        parse_offset(job["input"].get("InputTimeZoneOffset", "+00:00")),
+    )
+    components = [component.name for component in version.schema]
+    listed = [found.key for found in buckets.list(bucket, prefix)]
+    keys = window_keys(listed, components, names, window, bucket)
+    fresh = {}
+    for component in version.schema:
+        with ExitStack() as stack:
+            files = [(key, stack.enter_context(buckets.open(bucket, key))) for key in keys[component.name]]
+            fresh[component.name] = read_window(files, component, window)
+    return fresh
+
+
+def _grid(version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], window: Window) -> tuple[Grid, int]:
+    """Give rows after the last one scored up to the window's end, and the number of the first that is new.
+
+    The last row scored comes along as row 0 when it is there: it tells whether the next continues its segment.
+    """
+    start = window.start_us if state.last_us is None else state.last_us - 1
+    grid = make_grid(
+        tail.values(),
+        version.sensors,
+        version.sampling,
+        start_us=start,
+        end_us=window.end_us,
+        off=version.off,
+        off_before=state.off_value,
+    )
+    has_last = bool(len(grid.timestamps)) and int(grid.timestamps[0]) == state.last_us
+    return grid, int(has_last)
+
+
+def _joined(earlier: Readings | None, fresh: Readings) -> Readings:
+    """The tail and what is new; a reading after the tail's end only, so that nothing is read twice."""
+    if earlier is None or not len(earlier.timestamps):
+        return fresh
+    later = fresh.timestamps > earlier.timestamps[-1]
+    return Readings(
+        fresh.sensors,
+        np.concatenate([earlier.timestamps, fresh.timestamps[later]]),
+        np.concatenate([earlier.values, fresh.values[later]]),
+    )
+
+
+def _next_state(
+    version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], grid: Grid, detector: Any
+) -> LiveState:
+    last_us = int(grid.timestamps[-1]) if len(grid.timestamps) else state.last_us
+    if last_us is None:
+        return LiveState(None, tail, state.off_value, detector)
+    keep_from = last_us - version.sampling.history_us(2)
+    off_value = state.off_value
+    kept = {}
+    for component, readings in tail.items():
+        first = int(np.searchsorted(readings.timestamps, keep_from, "right"))
+        if version.off is not None and version.off.full_name in readings.sensors:
+            column = readings.values[:first, readings.sensors.index(version.off.full_name)]
+            there = column[~np.isnan(column)]
+            off_value = float(there[-1]) if len(there) else off_value
+        kept[component] = Readings(readings.sensors, readings.timestamps[first:], readings.values[first:])
+    return LiveState(last_us, kept, off_value, detector)
+
+
+def _events(
+    grid: Grid, segment: np.ndarray, rows: np.ndarray, scores: Scores, sensors: Sequence[str]
+) -> list[dict[str, Any]]:
+    times = grid.timestamps[rows]
+    found = find_events(times, scores.alarm, segment[rows], scores.contribution, grid.rate_us)
+    return [
+        {
+            "start_us": event.start_us,
+            "end_us": event.end_us,
+            "n_rows": event.rows[1] - event.rows[0] + 1,
+            "diagnostics": dict(zip(sensors, event.contribution.tolist(), strict=True)),
+        }
+        for event in found
+    ]
+
+
+def _instant(us: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
