@@ -93,13 +93,14 @@ def window_keys(
         MissingInput: a component has none; the first in order is named.
     """
     longest_first = sorted(components, key=len, reverse=True)
+    earliest, latest = window.start_us - window.frequency_us, window.end_us + window.frequency_us
     found: dict[str, list[tuple[int, str]]] = {component: [] for component in components}
     for key in keys:
         for component in longest_first:
             time = _time_of(key, component, names)
-            if time is not None:
-                if window.start_us - window.frequency_us <= time <= window.end_us + window.frequency_us:
-                    found[component].append((time, key))
+            # Not the first that gives a time: without a delimiter, digits of the time may end another name.
+            if time is not None and earliest <= time <= latest:
+                found[component].append((time, key))
                 break
     for component, files in found.items():
         if not files:
