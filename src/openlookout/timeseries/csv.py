@@ -220,19 +220,16 @@ def _parse(
         f"column_{i}": pl.Float64 if i > 1 else pl.String for i in range(1, n_columns + 1)
     }
     frame = _read(lines, schema, columns)
-    # Only what is not a number is read a second time, as text, to tell an empty cell from one that says something.
-    doubtful = [c for c in names if frame[c].null_count() or not _all_readings(frame[c])]
-    texts = _read(lines, dict.fromkeys(schema, pl.String), doubtful) if doubtful else pl.DataFrame()
+    texts = _telling(frame, lines, schema, list(names))
     if texts.width:
-        texts = texts.select(pl.all().str.strip_chars())
-        frame = frame.with_columns(_numbers(frame[c], texts[c]) for c in doubtful)
+        frame = frame.with_columns(_numbers(frame[c], texts[c]) for c in texts.columns)
     times, hint = parse_timestamps(frame["column_1"], hint)
     frame = frame.with_columns(times.alias("column_1"))
     n_bad = 0
     if times.null_count():
         n_bad = times.null_count() - _n_blank(lines, schema)
         frame, texts = frame.filter(times.is_not_null()), texts.filter(times.is_not_null()) if texts.width else texts
-    invalid = {names[c]: _n_invalid(frame[c], texts[c]) for c in doubtful}
+    invalid = {names[c]: _n_invalid(frame[c], texts[c]) for c in texts.columns}
     chunk = Chunk(frame.rename({"column_1": TIME, **names}), n_bad, {name: n for name, n in invalid.items() if n})
     return chunk, hint
 
@@ -259,9 +256,29 @@ def _read(lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[s
         raise NotIngestible(f"not CSV: {error}") from None
 
 
-def _all_readings(numbers: pl.Series) -> bool:
+def _telling(
+    frame: pl.DataFrame, lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[str]
+) -> pl.DataFrame:
+    """Give the text, without blanks around it, of the columns where a cell says something that is no reading.
+
+    Only columns that lack a reading are read a second time, as text, and most of them just have empty cells. One query
+    over all columns: a query for each costs more than the work where columns are many and rows few.
+    """
+    lacking = frame.select(_is_no_reading(column).any() for column in columns).row(0) if columns else ()
+    doubtful = [column for column, is_lacking in zip(columns, lacking, strict=True) if is_lacking]
+    if not doubtful:
+        return pl.DataFrame()
+    texts = _read(lines, dict.fromkeys(schema, pl.String), doubtful)
+    both = pl.concat([frame.select(doubtful), texts.select(pl.all().name.prefix("text_"))], how="horizontal")
+    said = both.select((_is_no_reading(c) & pl.col(f"text_{c}").is_not_null()).any().alias(c) for c in doubtful).row(0)
+    telling = [column for column, is_said in zip(doubtful, said, strict=True) if is_said]
+    return texts.select(pl.col(telling).str.strip_chars()) if telling else pl.DataFrame()
+
+
+def _is_no_reading(column: str) -> pl.Expr:
     # NaN is greater than any number in Polars.
-    return not bool(((numbers > READING_MAX) | (numbers < -READING_MAX)).any())
+    number = pl.col(column)
+    return ((number > READING_MAX) | (number < -READING_MAX)).fill_null(value=True)
 
 
 def _numbers(numbers: pl.Series, texts: pl.Series) -> pl.Series:
