@@ -1,89 +1,14 @@
-"""Fixtures that several rooms share: a served API over real HTTP, real SQLite and a clock that stands still."""
+"""Fixtures that several rooms share."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import boto3
 import pytest
-import uvicorn
-from botocore.config import Config
 
-from openlookout.clock import ManualClock
-from openlookout.jobs import engine
-from openlookout.operations.operation import Ports, dispatcher
-from openlookout.operations.tokens import Tokens
-from openlookout.store.database import Database
-from openlookout.store.keys import KeyStore
-from openlookout.wire.server import Server, create_app
-
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
-
-
-@contextmanager
-def served(application: Any) -> Iterator[int]:
-    """Serve an ASGI application from a thread; give its port."""
-    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the test server did not start"
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join(timeout=20)
-
-
-def boto_client(port: int, *, region: str = REGION, key: str = "none", secret: str = "none", **more: Any) -> Any:
-    """An unmodified boto3 client that finds the service at a port of this machine."""
-    return boto3.client(
-        "lookoutequipment",
-        endpoint_url=f"http://127.0.0.1:{port}",
-        region_name=region,
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-        config=Config(retries={"max_attempts": 1}, parameter_validation=False),
-        **more,
-    )
-
-
-@dataclass(frozen=True)
-class Api:
-    """The API alone: requests are answered, jobs wait in the queue for ever."""
-
-    port: int
-    database: Database
-    clock: ManualClock
-    client: Any
-    connect: Callable[..., Any]
+from served import Api, api_alone
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    path: Path = tmp_path_factory.mktemp("api") / "openlookout.db"
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    engine.migrate(database)
-    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    queue = engine.JobQueue(database)
-    ports = Ports(database, queue, clock, Tokens.of(database))
-    server = Server(
-        dispatch=dispatcher(ports),
-        keys=KeyStore(database),
-        account=ACCOUNT,
-        region=REGION,
-        health=lambda: {"database": "ok"},
-        version="0",
-        hosts=frozenset({"127.0.0.1", "localhost"}),
-    )
-    with served(create_app(server)) as port:
-        yield Api(port, database, clock, boto_client(port), lambda **options: boto_client(port, **options))
-    queue.close()
-    database.close()
+    """The API alone: requests are answered, jobs wait in the queue for ever."""
+    with api_alone(tmp_path_factory.mktemp("api")) as served:
+        yield served

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import ACCOUNT, REGION, Api
 from openlookout.store.tables import dataset, model, model_version
+from served import ACCOUNT, REGION, Api
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STATUSES = ("IN_PROGRESS", "SUCCESS", "FAILED", "IMPORT_IN_PROGRESS", "CANCELED")

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 
 from openlookout.timeseries.schema import SENSOR_NAME, SENSORS_MAX
@@ -32,7 +33,6 @@ UNPACKED_BYTES_MAX = 50 * 10**9
 READING_MAX = 1e37
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_SIMPLE_QUOTES = re.compile(rb'"([^",\r\n]*)"')
 _BLANK_LINES = re.compile(rb"\n{2,}")
 
 
@@ -187,10 +187,28 @@ def _header(name: str, line: str) -> Header:
 def _unquoted(block: bytes) -> bytes:
     """Take the quotes off, so that every line is a record and every comma separates cells."""
     if b'"' in block:
-        block = _SIMPLE_QUOTES.sub(rb"\1", block)
-    if b'"' in block:
-        block = b"".join(_plain(line) if b'"' in line else line for line in block.splitlines(keepends=True))
+        if _quotes_cells_only(block):
+            block = block.replace(b'"', b"")
+        else:
+            block = b"".join(_plain(line) if b'"' in line else line for line in block.splitlines(keepends=True))
     return _BLANK_LINES.sub(b"\n", block) if b"\n\n" in block else block
+
+
+def _quotes_cells_only(block: bytes) -> bool:
+    """Tell whether every pair of quotes encloses one whole cell without comma, line end or quote in it."""
+    text = np.frombuffer(block, np.uint8)
+    is_separator = (text == ord(",")) | (text == ord("\n"))
+    quotes = np.flatnonzero(text == ord('"'))
+    if len(quotes) % 2:
+        return False
+    opening, closing = quotes[::2], quotes[1::2]
+    separators = np.flatnonzero(is_separator)
+    # A block ends with a line end, so there is a byte after every quote.
+    return bool(
+        (is_separator[opening - 1] | (opening == 0)).all()
+        and is_separator[closing + 1].all()
+        and (np.searchsorted(separators, opening) == np.searchsorted(separators, closing)).all()
+    )
 
 
 def _plain(line: bytes) -> bytes:
