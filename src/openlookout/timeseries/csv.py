@@ -279,24 +279,18 @@ def _telling(
 ) -> pl.DataFrame:
     """Give the text, without blanks around it, of the columns where a cell says something that is no reading.
 
-    Only columns that lack a reading are read a second time, as text, and most of them just have empty cells. One query
-    over all columns: a query for each costs more than the work where columns are many and rows few.
+    Only columns that lack a reading are read a second time, as text, and most of them just have empty cells. Whole
+    arrays, not a query for each column: that costs more than the work where columns are many and rows few.
     """
-    lacking = frame.select(_is_no_reading(column).any() for column in columns).row(0) if columns else ()
-    doubtful = [column for column, is_lacking in zip(columns, lacking, strict=True) if is_lacking]
-    if not doubtful:
+    # NaN, which stands for null here, is not below anything.
+    is_lacking = ~(np.abs(frame.select(columns).to_numpy()) <= READING_MAX)
+    doubtful = np.flatnonzero(is_lacking.any(axis=0))
+    if not len(doubtful):
         return pl.DataFrame()
-    texts = _read(lines, dict.fromkeys(schema, pl.String), doubtful)
-    both = pl.concat([frame.select(doubtful), texts.select(pl.all().name.prefix("text_"))], how="horizontal")
-    said = both.select((_is_no_reading(c) & pl.col(f"text_{c}").is_not_null()).any().alias(c) for c in doubtful).row(0)
-    telling = [column for column, is_said in zip(doubtful, said, strict=True) if is_said]
+    texts = _read(lines, dict.fromkeys(schema, pl.String), [columns[i] for i in doubtful])
+    is_said = (texts.select(pl.all().is_not_null()).to_numpy() & is_lacking[:, doubtful]).any(axis=0)
+    telling = [columns[i] for i in doubtful[is_said]]
     return texts.select(pl.col(telling).str.strip_chars()) if telling else pl.DataFrame()
-
-
-def _is_no_reading(column: str) -> pl.Expr:
-    # NaN is greater than any number in Polars.
-    number = pl.col(column)
-    return ((number > READING_MAX) | (number < -READING_MAX)).fill_null(value=True)
 
 
 def _numbers(numbers: pl.Series, texts: pl.Series) -> pl.Series:

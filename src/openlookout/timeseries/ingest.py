@@ -177,7 +177,8 @@ class _Tally:
     def count(self, chunk: Chunk) -> None:
         self.n_rows += len(chunk.readings)
         self.n_bad_timestamps += chunk.n_bad_timestamps
-        self.readings.update({name: len(s) - s.null_count() for name, s in _sensors(chunk.readings)})
+        n_null = chunk.readings.null_count().row(0, named=True)
+        self.readings.update({name: len(chunk.readings) - n for name, n in n_null.items() if name != TIME})
         self.invalid.update(chunk.invalid)
 
 
@@ -348,10 +349,6 @@ def _empty_reason(tally: _Tally) -> str:
 
 def _n_cells(frames: Sequence[pl.DataFrame]) -> int:
     return sum(frame.height * frame.width for frame in frames)
-
-
-def _sensors(frame: pl.DataFrame) -> list[tuple[str, pl.Series]]:
-    return [(name, frame[name]) for name in frame.columns if name != TIME]
 
 
 def _make_empty(folder: Path) -> None:
