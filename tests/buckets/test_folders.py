@@ -149,15 +149,23 @@ def test_a_name_longer_than_the_file_system_takes_is_refused(folders: Place, buc
 
 
 def test_folders_nested_deeper_than_any_key_end_the_listing_not_the_process(folders: Place, bucket: str) -> None:
-    here = os.open(folders.folder(bucket), os.O_RDONLY)
-    for _ in range(1500):
+    n_levels, here = 1500, os.open(folders.folder(bucket), os.O_RDONLY)
+    for _ in range(n_levels):
         os.mkdir("a", dir_fd=here)  # No path is that long.
-        deeper = os.open("a", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
+        here = _moved(here, "a")
     folders.buckets.write(bucket, "b", b"1")
     assert keys(folders, bucket) == ["b"]
+    for _ in range(n_levels):  # pytest could not remove it.
+        here = _moved(here, "..")
+        os.rmdir("a", dir_fd=here)
+    os.close(here)
+
+
+def _moved(folder: int, to: str) -> int:
+    """Open a folder by way of another one, which is closed."""
+    moved = os.open(to, os.O_RDONLY, dir_fd=folder)
+    os.close(folder)
+    return moved
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
