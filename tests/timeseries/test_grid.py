@@ -101,6 +101,7 @@ def test_a_window_made_from_its_history_has_the_rows_of_the_whole_to_the_bit(a, 
     inside = (whole.timestamps > start) & (whole.timestamps <= end)
     assert live.timestamps.tobytes() == whole.timestamps[inside].tobytes()
     assert live.values.tobytes() == whole.values[inside].tobytes()
+    assert live.is_read.tobytes() == whole.is_read[inside].tobytes()
     assert live.off.tobytes() == whole.off[inside].tobytes()
     np.testing.assert_array_equal(np.diff(live.segment), np.diff(whole.segment[inside]))
 
@@ -118,7 +119,7 @@ def test_the_pieces_that_readings_come_in_do_not_matter(a, b, how, cuts):
 
 
 def same_bytes(one: Grid, other: Grid) -> None:
-    for name in ("timestamps", "values", "segment", "off"):
+    for name in ("timestamps", "values", "is_read", "segment", "off"):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
 
 
@@ -142,6 +143,7 @@ def test_years_of_silence_cost_no_rows():
     a = Readings(("a\\x",), np.array([0, 10**15]), np.array([[1.0], [2.0]]))
     grid = make_grid([a], ("a\\x",), Sampling(1_000_000, 0, 3, (2,)), start_us=None, end_us=None, rows_max=10)
     assert grid.segment.tolist() == [0, 0, 0, 0, 1]
+    assert grid.is_read.tolist() == [True, False, False, False, True]
     np.testing.assert_array_equal(grid.values[:, 0], [1, 1, 1, math.nan, 2])
 
 

@@ -31,13 +31,15 @@ class Grid:
     """Rows are times, columns sensors.
 
     `timestamps` (n_rows,) int64 microseconds, ascending; `values` (n_rows, n_sensors) float64, NaN where a sensor has
-    neither a reading nor one recent enough; `segment` (n_rows,) int64, from 0, one higher after each silence that was
-    too long to store; `off` (n_rows,) whether the machine is off.
+    neither a reading nor one recent enough; `is_read` (n_rows,) whether any sensor has a reading of that row itself,
+    not carried on; `segment` (n_rows,) int64, from 0, one higher after each silence that was too long to store; `off`
+    (n_rows,) whether the machine is off.
     """
 
     sensors: tuple[str, ...]
     timestamps: Integers
     values: Floats
+    is_read: NDArray[np.bool_]
     segment: Integers
     off: NDArray[np.bool_]
     rate_us: int
@@ -92,6 +94,7 @@ def make_grid(
         sensors=tuple(sensors),
         timestamps=timestamps,
         values=values[first:],
+        is_read=np.isin(rows[first:], bins, assume_unique=True),
         segment=np.cumsum(np.diff(rows[first:], prepend=rows[first : first + 1]) > 1),
         off=watch.is_off(timestamps),
         rate_us=sampling.rate_us,
