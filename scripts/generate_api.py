@@ -1,6 +1,6 @@
 """Write src/openlookout/api/{types,errors}.py from definition.json; `--check` compares instead.
 
-    python scripts/generate_api.py [--check]
+python scripts/generate_api.py [--check]
 """
 
 import json
@@ -92,7 +92,10 @@ def types(definition: dict) -> str:
         elif shape["type"] == "structure":
             structures.append(structure(shapes, name, is_asked=name in asked))
     first = "The shapes of the API: a TypedDict for each structure, a Literal for each enumeration."
-    head = HEADER.format(first=first) + "from __future__ import annotations\n\nfrom datetime import datetime\nfrom typing import Literal, NotRequired, TypedDict\n"
+    head = (
+        HEADER.format(first=first)
+        + "from __future__ import annotations\n\nfrom datetime import datetime\nfrom typing import Literal, NotRequired, TypedDict\n"
+    )
     return head + "\n" + "\n".join(enums) + "\n\n\n" + "\n\n\n".join(structures) + "\n"
 
 

@@ -15,7 +15,8 @@ from botocore.config import Config
 
 from openlookout.clock import ManualClock
 from openlookout.jobs import engine
-from openlookout.operations.operation import Ports, dispatcher
+from openlookout.operations.dispatch import dispatcher
+from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
 from openlookout.store.database import Database
 from openlookout.store.keys import KeyStore

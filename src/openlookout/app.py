@@ -14,12 +14,8 @@ from typing import IO
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
-import openlookout.operations.datasets
-import openlookout.operations.inference_schedulers
-import openlookout.operations.ingestion
-import openlookout.operations.model_versions
-import openlookout.operations.models  # noqa: F401  # Importing a module registers its operations.
-from openlookout.buckets.buckets import BucketSettings, open_buckets
+from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
+from openlookout.buckets.errors import BucketError
 from openlookout.clock import Clock, SystemClock
 from openlookout.jobs.children import Children
 from openlookout.jobs.discard import Discard
@@ -29,7 +25,8 @@ from openlookout.jobs.ingest import Ingest
 from openlookout.jobs.ticker import Ticker
 from openlookout.jobs.train import Train
 from openlookout.jobs.workplace import Workplace
-from openlookout.operations.operation import Ports, dispatcher
+from openlookout.operations.dispatch import dispatcher
+from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
 from openlookout.settings import Settings
 from openlookout.store.database import Database, ping
@@ -71,7 +68,7 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         stack.callback(database.close)
         database.migrate()
         buckets = bucket_settings(settings)
-        open_buckets(buckets)
+        check_buckets(buckets)
         n_children = settings.workers or os.cpu_count() or 1
         children = Children(n_children)
         stack.callback(children.close)
@@ -195,7 +192,22 @@ def bucket_settings(settings: Settings) -> BucketSettings:
         endpoint=settings.s3_endpoint or None,
         region=settings.region,
         service_bucket=settings.s3_bucket,
+        path_style={"yes": True, "no": False}.get(settings.s3_path_style),
+        ca_file=Path(settings.s3_ca_file) if settings.s3_ca_file else None,
     )
+
+
+def check_buckets(buckets: BucketSettings) -> None:
+    """Look into our own bucket once, so that a wrong endpoint or key is said at the start.
+
+    Raises:
+        StartRefused: it cannot be listed.
+    """
+    try:
+        next(iter(open_buckets(buckets).list(SERVICE, "")), None)
+    except BucketError as error:
+        message = f"the bucket of the service's own objects cannot be used: {error}"
+        raise StartRefused(message) from None
 
 
 def _server(settings: Settings, database: Database, ports: Ports) -> Server:

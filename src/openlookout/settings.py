@@ -28,6 +28,10 @@ class Settings:
     """Where buckets are: `folder` (under the data folder) or `s3`."""
     s3_endpoint: str = ""
     """The S3-compatible endpoint; empty: AWS's own."""
+    s3_path_style: str = ""
+    """`yes` or `no`: bucket in the path or in the host name; empty: in the path unless it is AWS."""
+    s3_ca_file: str = ""
+    """A certificate authority's file for the S3 endpoint."""
     s3_bucket: str = "openlookout"
     """With S3, the bucket of the service's own objects."""
     workers: int = 0

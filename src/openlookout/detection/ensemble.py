@@ -107,4 +107,6 @@ def _contribution(shares: list[Floats], weights: Floats) -> Floats:
         sums = share.sum(axis=1, keepdims=True)
         total += weights[:, [k]] * np.divide(share, sums, out=np.zeros_like(share), where=sums > 0)
     sums = total.sum(axis=1, keepdims=True)
-    return np.divide(total, sums, out=np.full_like(total, 1 / total.shape[1]), where=sums > 0)
+    np.divide(total, sums, out=total, where=sums > 0)
+    total[sums[:, 0] <= 0] = 1 / total.shape[1]
+    return total

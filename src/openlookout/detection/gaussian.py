@@ -22,12 +22,14 @@ class Gaussian:
 
         (P x)_i / sqrt(P_ii) is the residual of the regression of feature i on all others, standardised.
         """
-        return times(features - self.mean, self.precision / np.sqrt(np.diag(self.precision)))
+        weights: Floats = self.precision / np.sqrt(np.diag(self.precision))
+        return times(features - self.mean, weights)
 
     def distances(self, features: Floats, residuals: Floats) -> Floats:
         """(n_rows,): squared Mahalanobis distance, a feature."""
         weighted = (features - self.mean) * residuals * np.sqrt(np.diag(self.precision))
-        return np.maximum(row_sums(weighted), 0) / features.shape[1]
+        distances: Floats = np.maximum(row_sums(weighted), 0) / features.shape[1]
+        return distances
 
     def completed(self, features: Floats, missing: Booleans) -> Floats:
         """Put what the other features let expect where there is no reading."""

@@ -1,8 +1,8 @@
 """The normal models of the ensemble: each learns rows of deviations and says how far a new row is from normal.
 
-A member is a frozen dataclass of arrays; its `score(features, segment)` gives a score (n_rows,) and shares
-(n_rows, n_sensors): the score is NaN where the member has nothing to say (too few rows in the segment), shares are not yet normalised. All
-look back less than `REACH_ROWS` rows.
+A member is a frozen dataclass of arrays. Its `score(features, segment)` gives scores (n_rows,), NaN where it has nothing
+to say (too few rows in the segment), and shares (n_rows, n_sensors), not yet normalised. All look back less than
+`REACH_ROWS` rows.
 """
 
 from collections.abc import Callable

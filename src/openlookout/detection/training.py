@@ -97,7 +97,8 @@ def _calibration(held_out: Floats, blocks: list[Integers]) -> Floats:
             has = column[~np.isnan(column)]
             quantiles.append(np.quantile(has, CALIBRATION_QUANTILE) if len(has) else CALIBRATION_MIN)
     worst = np.array(quantiles).reshape(len(blocks), -1).max(axis=0)
-    return np.maximum(worst, CALIBRATION_MIN)
+    calibration: Floats = np.maximum(worst, CALIBRATION_MIN)
+    return calibration
 
 
 def _limit(blocks: list[Floats]) -> float:

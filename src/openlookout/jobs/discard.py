@@ -4,8 +4,6 @@ from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.workplace import Workplace, log, retried
 
-BATCH = 500
-
 
 class Discard:
     """The job behind every Delete operation whose resource has objects."""
@@ -18,10 +16,7 @@ class Discard:
 
     @retried
     def _delete(self, prefix: str) -> None:
-        buckets = open_buckets(self._workplace.buckets)
-        keys = [found.key for found in buckets.list(SERVICE, f"{prefix}/")]
-        for first in range(0, len(keys), BATCH):
-            buckets.delete(SERVICE, keys[first : first + BATCH])
+        open_buckets(self._workplace.buckets).delete_prefix(SERVICE, f"{prefix}/")
 
     def abandon(self, identity: str, reason: str) -> None:
         log.warning("objects of a deleted resource are left", prefix=identity, reason=reason)

@@ -68,7 +68,7 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> d
     new = np.arange(len(grid.timestamps)) >= first_new
     on = new & ~grid.off
     scores, detector = version.detector.score(grid.values[on], segment[on], state.detector)
-    shown = new & (grid.timestamps > window.start_us)
+    shown = new & grid.is_read & (grid.timestamps > window.start_us)
     inside = shown[on]
     shown_scores = Scores(scores.anomaly[inside], scores.contribution[inside])
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], shown_scores, version.sensors))

@@ -4,6 +4,7 @@ import gzip
 import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
 
 
 def _scored(version: VersionFiles, dataset: DatasetReadings, start: int, end: int) -> tuple[Grid, np.ndarray, Scores]:
-    """Give the grid of [start, end], and segments and scores of its rows that are not off."""
+    """Give the grid of [start, end] (rows with readings), and segments and scores of its rows that are not off."""
     sampling = version.sampling
     warm_from = start - WARM_UP_ROWS * sampling.rate_us
     readings = dataset.iterate(version.sensors, warm_from - sampling.history_us(), end)
@@ -175,17 +176,18 @@ def _scored(version: VersionFiles, dataset: DatasetReadings, start: int, end: in
     on = ~whole.off
     segment = running_segments(whole)
     scores, _ = version.detector.score(whole.values[on], segment[on])
-    inside = whole.timestamps >= start
-    kept = inside[on]
-    grid = Grid(
-        sensors=whole.sensors,
-        timestamps=whole.timestamps[inside],
-        values=whole.values[inside],
-        segment=whole.segment[inside],
-        off=whole.off[inside],
-        rate_us=whole.rate_us,
+    # A row that only carries readings on says nothing of its own.
+    shown = (whole.timestamps >= start) & whole.is_read
+    kept = shown[on]
+    grid = replace(
+        whole,
+        timestamps=whole.timestamps[shown],
+        values=whole.values[shown],
+        is_read=whole.is_read[shown],
+        segment=whole.segment[shown],
+        off=whole.off[shown],
     )
-    return grid, segment[on & inside], Scores(scores.anomaly[kept], scores.contribution[kept])
+    return grid, segment[on & shown], Scores(scores.anomaly[kept], scores.contribution[kept])
 
 
 def _write_diagnostics(

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import IntegrityError
 
-from openlookout.api.caller import Caller
 from openlookout.api.errors import ConflictException, ResourceNotFoundException, ValidationException
 from openlookout.api.types import S3Object
 from openlookout.clock import Clock
@@ -80,23 +79,6 @@ def operation(function: Function) -> Function:
     assert name not in OPERATIONS, name
     OPERATIONS[name] = function
     return function
-
-
-def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]:
-    """Give the function that carries out a validated request of any operation.
-
-    Raises what the operation raises; ValidationException for an operation that is not built yet.
-    """
-
-    def dispatch(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        function = OPERATIONS.get(name)
-        if function is None:
-            raise ValidationException(f"The operation {name} is not built yet in this release of OpenLookout.")
-        context = Context(name, caller.account, caller.region, caller.request_id, ports)
-        response: Mapping[str, Any] | None = function(context, request)
-        return response
-
-    return dispatch
 
 
 def new_id() -> str:
