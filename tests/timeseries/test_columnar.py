@@ -32,6 +32,11 @@ def test_what_is_written_is_read_back_in_the_range_open_at_its_start(written, st
     assert back.values.flags.c_contiguous
 
 
+def test_a_reading_at_the_start_is_left_out_and_one_at_the_end_is_given():
+    part = readings_to_parquet(Readings(("a\\x",), np.array([1, 2, 3]), np.array([[1.0], [2.0], [3.0]])))
+    assert read_readings("a", [part], ["a\\x"], 1, 2).timestamps.tolist() == [2]
+
+
 @given(readings(), st.lists(st.integers(0, 20), max_size=3), st.none() | st.integers(0, 10**15))
 def test_the_last_reading_is_found_whatever_part_it_is_in(written, cuts, end):
     times, values = np.split(written.timestamps, sorted(cuts)), np.split(written.values, sorted(cuts))

@@ -118,6 +118,14 @@ def test_the_pieces_that_readings_come_in_do_not_matter(a, b, how, cuts):
     )
 
 
+def test_a_bin_whose_readings_come_in_two_pieces_is_averaged_once():
+    pieces = [
+        Readings(("a\\x",), np.array([time]), np.array([[value]])) for time, value in ((1, 1.0), (2, 4.0), (9, 7.0))
+    ]
+    grid = make_grid(pieces, ("a\\x",), Sampling(5, 0, 0, (0,)), start_us=None, end_us=None)
+    assert grid.values[:, 0].tolist() == [2.5, 7.0]
+
+
 def same_bytes(one: Grid, other: Grid) -> None:
     for name in ("timestamps", "values", "is_read", "segment", "off"):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name

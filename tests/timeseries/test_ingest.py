@@ -132,9 +132,19 @@ def test_a_file_that_turns_out_corrupt_at_its_end_leaves_no_trace(tmp_path, monk
     monkeypatch.setattr(reader, "BLOCK_BYTES", 64)
     lines = "".join(f"2021-01-01 00:00:{second:02},5,6\n" for second in range(60)).encode()
     broken = b"t,a,b\n" + lines + b"2021-01-01 00:01:00,5,\0\n"
-    got = ingested(tmp_path, source("1.csv", GOOD), source("2.csv", broken), source("3.csv", GOOD))
-    assert list(rows_of(got)) == [START, START + 60_000_000]
+    later = GOOD.replace(b"00:0", b"01:0")
+    got = ingested(tmp_path, source("1.csv", GOOD), source("2.csv", broken), source("3.csv", later))
+    assert list(rows_of(got)) == [START + minute * 60_000_000 for minute in (0, 1, 60, 61)]
     assert got.statistics[0].n_rows == 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(part.path.name for part in got.parts)
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_time_on_the_border_of_two_runs_is_kept_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(ingestion, "RUN_CELLS_MAX", 1)
+    second = b"t,a,b\n2020-01-01 00:01:00,,5\n2020-01-01 00:02:00,6,7\n"
+    got = ingested(tmp_path, source("1.csv", GOOD), source("2.csv", second))
+    assert list(rows_of(got).values()) == [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 5.0}, {"a": 6.0, "b": 7.0}]
 
 
 def test_a_malformed_header_fails_everything_and_names_file_and_column(tmp_path):
