@@ -92,10 +92,8 @@ def types(definition: dict) -> str:
         elif shape["type"] == "structure":
             structures.append(structure(shapes, name, is_asked=name in asked))
     first = "The shapes of the API: a TypedDict for each structure, a Literal for each enumeration."
-    head = (
-        HEADER.format(first=first)
-        + "from __future__ import annotations\n\nfrom datetime import datetime\nfrom typing import Literal, NotRequired, TypedDict\n"
-    )
+    imports = "from datetime import datetime\nfrom typing import Literal, NotRequired, TypedDict\n"
+    head = HEADER.format(first=first) + "from __future__ import annotations\n\n" + imports
     return head + "\n" + "\n".join(enums) + "\n\n\n" + "\n\n\n".join(structures) + "\n"
 
 

@@ -4,6 +4,7 @@ Signatures, heartbeats and timeouts keep real time and read `time.monotonic` or 
 """
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -22,20 +23,28 @@ class SystemClock:
 
 
 class ManualClock:
-    """A time that stands still until it is set: for tests and for the compressed time of the demo."""
+    """A time that is set by hand, for tests and for the compressed time of the demo; `run` lets it go."""
 
     def __init__(self, start: datetime) -> None:
-        self._now = start
+        self._base = start
+        self._since: float | None = None
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         with self._lock:
-            return self._now
+            elapsed = 0.0 if self._since is None else time.monotonic() - self._since
+            return self._base + timedelta(seconds=elapsed)
 
     def set(self, to: datetime) -> None:
         with self._lock:
-            self._now = to
+            self._base = to
+            if self._since is not None:
+                self._since = time.monotonic()
 
     def advance(self, by: timedelta) -> None:
+        self.set(self.now() + by)
+
+    def run(self) -> None:
+        """Go on from here as real time does."""
         with self._lock:
-            self._now += by
+            self._since = time.monotonic()

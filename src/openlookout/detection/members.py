@@ -1,7 +1,7 @@
-"""The normal models of the ensemble: each learns rows of deviations and says how far a new row is from normal.
+"""The normal models of the ensemble: each learns rows of deviations, and how far a new row is from them.
 
-A member is a frozen dataclass of arrays. Its `score(features, segment)` gives scores (n_rows,), NaN where it has nothing
-to say (too few rows in the segment), and shares (n_rows, n_sensors), not yet normalised. All look back less than
+A member is a frozen dataclass of arrays. Its `score(features, segment)` gives scores (n_rows,), NaN where it cannot
+tell (too few rows in the segment), and shares (n_rows, n_sensors), not yet normalised. All look back less than
 `REACH_ROWS` rows.
 """
 

@@ -191,7 +191,7 @@ def _unquoted(block: bytes) -> bytes:
             block = block.replace(b'"', b"")
         else:
             block = b"".join(_plain(line) if b'"' in line else line for line in block.splitlines(keepends=True))
-    return _BLANK_LINES.sub(b"\n", block) if b"\n\n" in block else block
+    return block
 
 
 def _quotes_cells_only(block: bytes) -> bool:
@@ -224,8 +224,8 @@ def _split(block: bytes, n_columns: int) -> Iterator[bytes]:
     if n_rows <= rows_max:
         yield block
         return
-    lines = block.splitlines(keepends=True)
-    for start in range(0, n_rows, rows_max):
+    lines = _BLANK_LINES.sub(b"\n", block).splitlines(keepends=True)
+    for start in range(0, len(lines), rows_max):
         yield b"".join(lines[start : start + rows_max])
 
 

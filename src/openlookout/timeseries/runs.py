@@ -17,6 +17,9 @@ from openlookout.timeseries.csv import TIME
 
 RUN_CELLS_MAX = 4_000_000
 _SAMPLES = 256
+# Merging skips row groups by their times; groups of fewer rows cost more than they save where columns are many.
+_GROUPS = 16
+_GROUP_ROWS_MIN = 16_384
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def write_run(frames: Sequence[pl.DataFrame], path: Path) -> Run | None:
     if frame.is_empty():
         return None
     times = frame[TIME].to_numpy()
-    frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=max(1, len(frame) // 4 + 1))
+    group_rows = max(_GROUP_ROWS_MIN, len(frame) // _GROUPS)
+    frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=group_rows)
     sample = times[np.linspace(0, len(times) - 1, min(_SAMPLES, len(times))).astype(np.int64)]
     return Run(path, int(times[0]), int(times[-1]), len(times), sample)
 

@@ -1,9 +1,10 @@
 """AWS JSON 1.0: the target of a request, its body, the body of an answer and of an error. Knows bytes and JSON."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -12,10 +13,17 @@ from openlookout.api.errors import SerializationException, UnknownOperationExcep
 from openlookout.api.service_error import ServiceError
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
+# What clients of this protocol and plain HTTP tools send for JSON. None is read too: a body has one meaning here.
+CONTENT_TYPES = frozenset({CONTENT_TYPE, "application/x-amz-json-1.1", "application/json", ""})
 TARGET_PREFIX = "AWSLookoutEquipmentFrontendService."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 DIGITS_MAX = 400  # Of one number: Python's conversion is quadratic in the digits.
+NESTING_MAX = 64  # The deepest request of the API has 6 levels; each Python would stop at another depth.
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def operation_of(target: str | None, operations: Mapping[str, Any]) -> str:
@@ -32,34 +40,46 @@ def operation_of(target: str | None, operations: Mapping[str, Any]) -> str:
     return name
 
 
+def check_content_type(content_type: str) -> None:
+    """Refuse a body that says that it is not JSON.
+
+    Raises:
+        SerializationException: it is a form, plain text, ...: nothing that a page of another site can post unasked.
+    """
+    if content_type.partition(";")[0].strip().lower() not in CONTENT_TYPES:
+        raise SerializationException(f"The Content-Type must be {CONTENT_TYPE}, not '{content_type[:128]}'.")
+
+
 def parse(body: bytes) -> Any:
     """Parse a body; numbers with a fraction become Decimal, so that times are exact. An empty body is an empty object.
 
     Raises:
-        SerializationException: it is not UTF-8 or not JSON; a member is given twice; a number is not finite.
+        SerializationException: it is not UTF-8 or not JSON, or nested deeper than NESTING_MAX; a member is given twice;
+            a number is not finite or longer than DIGITS_MAX.
     """
+    _check_nesting(body)
     try:
         return json.loads(
-            body or b"{}",
+            body.decode() or "{}",
             object_pairs_hook=_object,
             parse_float=_decimal,
             parse_int=_integer,
             parse_constant=_refuse_constant,
         )
-    except RecursionError:
-        raise SerializationException("The body is nested too deeply.") from None
     except ValueError as error:
         raise SerializationException(f"The body is not JSON: {error}") from None
 
 
 def serialise(response: Mapping[str, Any] | None) -> bytes:
     """Give the body of an answer: members that are None are absent, times are seconds since 1970."""
-    return b"" if response is None else msgspec.json.encode(_plain(response))
+    return b"" if response is None else _ENCODER.encode(_plain(response))
 
 
 def error_body(error: ServiceError) -> bytes:
     """Give the body of an error, with the message under both names that clients look for."""
-    return msgspec.json.encode({"__type": error.code, "Message": error.message, "message": error.message})
+    # A message may quote half a surrogate pair of the request, which no encoder takes.
+    message = error.message.encode("utf-8", "replace").decode()
+    return msgspec.json.encode({"__type": error.code, "Message": message, "message": message})
 
 
 def _plain(value: Any) -> Any:
@@ -68,31 +88,56 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
-        return (value - EPOCH) // MICROSECOND / 1_000_000
+        return _seconds(value)
     return value
+
+
+def _seconds(at: datetime) -> Decimal:
+    """Seconds since 1970 with milliseconds, as the service showed times; with microseconds where a time has them."""
+    microseconds = (at - EPOCH) // MICROSECOND
+    milliseconds, rest = divmod(microseconds, 1000)
+    return Decimal(microseconds).scaleb(-6) if rest else Decimal(milliseconds).scaleb(-3)
+
+
+def _check_nesting(body: bytes) -> None:
+    if body.count(b"[") + body.count(b"{") <= NESTING_MAX:
+        return
+    depth = 0
+    for bracket in _STRING.sub(b"", body).translate(None, _NOT_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > NESTING_MAX:
+            raise SerializationException(f"The body is nested more than {NESTING_MAX} levels deep.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        message = f"the member '{twice[:256]}' is given twice"
-        raise ValueError(message)
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                message = f"the member '{name[:256]}' is given twice"
+                raise ValueError(message)
+            seen.add(name)
     return members
 
 
 def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
-    if len(text) > DIGITS_MAX or abs(value.adjusted()) > DIGITS_MAX:
-        message = f"the number {text[:32]} is out of range"
+    if len(text) > DIGITS_MAX:
+        message = f"a number of {len(text)} characters; {DIGITS_MAX} are read"
+        raise ValueError(message)
+    message = f"the number {text[:32]} is out of range"
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # Its exponent is longer than a Decimal's.
+        raise ValueError(message) from None
+    if abs(value.adjusted()) > DIGITS_MAX:
         raise ValueError(message)
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS_MAX:
-        message = f"a number of {len(text)} digits; {DIGITS_MAX} are read"
+        message = f"a number of {len(text)} characters; {DIGITS_MAX} are read"
         raise ValueError(message)
     return int(text)
 

@@ -10,13 +10,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -34,6 +35,7 @@ from openlookout.wire.validation import compile_validators
 BODY_BYTES_MAX = 8 * 2**20  # A schema may have a million characters, each up to six bytes as JSON.
 THREADS_MAX = 16
 
+Endpoint = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]
 Health = Callable[[], Mapping[str, str]]
 
@@ -46,7 +48,8 @@ class Server:
     """What the HTTP layer is given.
 
     `health` gives a word for each part, "ok" when it is well. `hosts` are the names under which the service is
-    reached; empty: any. `keys` decides whether signatures are verified: when there is none, all are let in.
+    reached; empty: any. Where there are `keys`, requests must be signed with one. Where there are none, all are let in
+    if `is_open_without_keys` (right where only this machine reaches the service), and nobody otherwise.
     """
 
     dispatch: Dispatch
@@ -56,6 +59,7 @@ class Server:
     health: Health
     version: str
     hosts: frozenset[str] = frozenset()
+    is_open_without_keys: bool = True
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -65,36 +69,39 @@ def create_app(
     """Give the ASGI application."""
     routes = [
         Route("/", _api(server), methods=["POST"]),
-        Route("/healthz", _healthz(server), methods=["GET"]),
-        Route("/metrics", _metrics(server), methods=["GET"]),
+        Route("/healthz", _guarded(server, _healthz(server)), methods=["GET"]),
+        Route("/metrics", _guarded(server, _metrics(server)), methods=["GET"]),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    application = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_here, 405: _not_here})
+    application.router.redirect_slashes = False
+    return application
 
 
-def _api(server: Server) -> Callable[[Request], Awaitable[Response]]:
+def _api(server: Server) -> Endpoint:
     requests = Counter(
         "openlookout_requests", "Requests by operation and outcome", ["operation", "outcome"], registry=server.metrics
     )
     seconds = Histogram(
         "openlookout_request_seconds", "Time to answer a request", ["operation"], registry=server.metrics
     )
-    limiter: list[anyio.CapacityLimiter] = []
+    limiter = anyio.CapacityLimiter(THREADS_MAX)
 
     async def api(request: Request) -> Response:
         started, request_id, name = time.perf_counter(), str(uuid.uuid4()), "unknown"
-        if not limiter:  # Limiters belong to the loop that they are made in.
-            limiter.append(anyio.CapacityLimiter(THREADS_MAX))
         try:
             _check_origin(server, request)
             name = protocol.operation_of(request.headers.get("x-amz-target"), VALIDATORS)
+            protocol.check_content_type(request.headers.get("content-type", ""))
             body = await _body(request)
             answer = await anyio.to_thread.run_sync(
-                _carry_out, server, name, request, body, request_id, limiter=limiter[0]
+                _carry_out, server, name, request, body, request_id, limiter=limiter
             )
             outcome, status, error_type = "ok", 200, None
         except ServiceError as error:
             outcome, status, error_type = error.code, error.http_status, error.code
             answer = protocol.error_body(error)
+        except ClientDisconnect:  # Nobody reads the answer.
+            outcome, status, error_type, answer = "disconnected", 400, None, b""
         except Exception:
             log.exception("request failed", request_id=request_id, operation=name)
             failure = InternalServerException(f"The service failed; its log tells why under the request {request_id}.")
@@ -117,18 +124,26 @@ def _carry_out(server: Server, name: str, request: Request, body: bytes, request
 
 
 def _caller(server: Server, request: Request, body: bytes, request_id: str) -> Caller:
-    if not server.keys.any():
+    if server.is_open_without_keys and not server.keys.any():
         region = sigv4.region_of(request.headers.get("authorization")) or server.region
         return Caller(server.account, region, request_id)
     signed = sigv4.Request(
         request.method,
-        request.scope.get("raw_path", b"/").decode("ascii", "replace"),
-        request.scope.get("query_string", b"").decode("ascii", "replace"),
-        dict(request.headers),
+        request.scope["raw_path"].decode("latin-1"),
+        request.scope["query_string"].decode("latin-1"),
+        _joined(request.headers),
         body,
     )
     key, region = sigv4.verify(signed, server.keys, datetime.now(UTC))
     return Caller(key.account, region, request_id, key.id)
+
+
+def _joined(headers: Headers) -> dict[str, str]:
+    """Each header once, values in their order joined by commas, as they are signed."""
+    values: dict[str, list[str]] = {}
+    for name, value in headers.items():
+        values.setdefault(name, []).append(value)
+    return {name: ",".join(given) for name, given in values.items()}
 
 
 async def _body(request: Request) -> bytes:
@@ -148,7 +163,7 @@ def _check_origin(server: Server, request: Request) -> None:
             f"The host name '{host[:256]}' is not one of this service's: {', '.join(sorted(server.hosts))}."
         )
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin.partition("://")[2] != host:
         raise ForbiddenException(f"Requests from pages of '{origin[:256]}' are refused.")
 
 
@@ -158,7 +173,25 @@ def _name(host: str) -> str:
     return (name + bracket if bracket else host.partition(":")[0]).lower()
 
 
-def _healthz(server: Server) -> Callable[[Request], Awaitable[Response]]:
+def _guarded(server: Server, answer: Endpoint) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        try:
+            _check_origin(server, request)
+        except ForbiddenException as error:
+            return Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
+        return await answer(request)
+
+    return guarded
+
+
+async def _not_here(request: Request, error: Exception) -> Response:
+    """404 and 405: a small answer for whoever looks with a browser or took a wrong endpoint."""
+    assert isinstance(error, HTTPException)
+    sentence = f"{request.method} {request.scope['path'][:256]}: the API is POST /; GET /healthz and GET /metrics are here too."
+    return JSONResponse({"message": sentence}, status_code=error.status_code, headers=error.headers)
+
+
+def _healthz(server: Server) -> Endpoint:
     async def healthz(_request: Request) -> Response:
         checks = await anyio.to_thread.run_sync(server.health)
         is_well = all(said == "ok" for said in checks.values())
@@ -170,7 +203,7 @@ def _healthz(server: Server) -> Callable[[Request], Awaitable[Response]]:
     return healthz
 
 
-def _metrics(server: Server) -> Callable[[Request], Awaitable[Response]]:
+def _metrics(server: Server) -> Endpoint:
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(server.metrics), media_type="text/plain; version=0.0.4")
 

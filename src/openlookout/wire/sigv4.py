@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_to_bytes
 
 from openlookout.api.caller import AccessKey
 from openlookout.api.errors import (
@@ -25,10 +25,12 @@ from openlookout.api.errors import (
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "lookoutequipment"
 SKEW_MAX = timedelta(minutes=5)
+STAMP = "%Y%m%dT%H%M%SZ"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HEADERS_REQUIRED = ("host", "x-amz-date")
 
+_SPACES = re.compile(" +")
 _AUTHORIZATION = re.compile(
     rf"{ALGORITHM}\s+Credential=(?P<credential>[^,\s]+)\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})"
@@ -45,7 +47,9 @@ class Keys(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What is signed: header names in lower case; `raw_path` and `query` as they came."""
+    """What is signed: header names in lower case, a header that came twice joined by a comma; `raw_path` and `query`
+    as they came.
+    """
 
     method: str
     raw_path: str
@@ -111,7 +115,8 @@ def _parse(request: Request) -> _Signature:
             f"Credential must be KEY/DATE/REGION/{SERVICE}/aws4_request, not '{match['credential'][:256]}'."
         )
     headers = tuple(match["headers"].split(";"))
-    needed = HEADERS_REQUIRED + (("x-amz-security-token",) if "x-amz-security-token" in request.headers else ())
+    # The guide: host and every x-amz-* header. An unsigned X-Amz-Target would let others choose the operation.
+    needed = [*HEADERS_REQUIRED, *(name for name in request.headers if name.startswith("x-amz-"))]
     for name in (*needed, *headers):
         if name not in headers or name not in request.headers:
             raise IncompleteSignatureException(f"The header '{name[:64]}' must be there and signed.")
@@ -120,21 +125,27 @@ def _parse(request: Request) -> _Signature:
 
 def _check_age(stamp: str, date: str, now: datetime) -> None:
     try:
-        at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        at = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
     except ValueError:
         raise IncompleteSignatureException(f"X-Amz-Date must be YYYYMMDDTHHMMSSZ, not '{stamp[:32]}'.") from None
     if not stamp.startswith(date + "T"):
         raise InvalidSignatureException(f"The date of the credential, {date[:16]}, is not that of X-Amz-Date, {stamp}.")
-    if abs(now - at) > SKEW_MAX:
+    minutes = SKEW_MAX.seconds // 60
+    if now - at > SKEW_MAX:
         raise InvalidSignatureException(
-            f"Signature expired or not yet valid: it was made at {stamp}, now is {now:%Y%m%dT%H%M%SZ}; "
-            f"{SKEW_MAX.seconds // 60} minutes are allowed."
+            f"Signature expired: {stamp} is now earlier than {now - SKEW_MAX:{STAMP}} "
+            f"({now:{STAMP}}, the time of this service, minus {minutes} minutes)."
+        )
+    if at - now > SKEW_MAX:
+        raise InvalidSignatureException(
+            f"Signature not yet current: {stamp} is still later than {now + SKEW_MAX:{STAMP}} "
+            f"({now:{STAMP}}, the time of this service, plus {minutes} minutes)."
         )
 
 
 def _canonical(request: Request, signed: _Signature) -> str:
     payload = request.headers.get("x-amz-content-sha256")
-    if payload != UNSIGNED_PAYLOAD or "x-amz-content-sha256" not in signed.headers:
+    if payload != UNSIGNED_PAYLOAD:
         payload = hashlib.sha256(request.body).hexdigest()
     pairs = [part.partition("=") for part in request.query.split("&") if part]
     query = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
@@ -142,7 +153,7 @@ def _canonical(request: Request, signed: _Signature) -> str:
         request.method,
         request.raw_path or "/",
         "&".join(f"{name}={value}" for name, value in query),
-        *(f"{name}:{' '.join(request.headers[name].split())}" for name in sorted(signed.headers)),
+        *(f"{name}:{_SPACES.sub(' ', request.headers[name].strip(' '))}" for name in sorted(signed.headers)),
         "",
         ";".join(sorted(signed.headers)),
         payload,
@@ -151,7 +162,7 @@ def _canonical(request: Request, signed: _Signature) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(unquote_plus(text), safe="-_.~")
+    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
 
 
 @lru_cache(maxsize=256)

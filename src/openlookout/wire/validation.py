@@ -18,6 +18,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Years 1 to 9999: what a datetime can be.
 SECONDS_MIN, SECONDS_MAX = -62_135_596_800, 253_402_300_799
 
+# No database keeps these in a text: PostgreSQL refuses NUL, and half a surrogate pair has no UTF-8. Ours.
+_unkept = re.compile("[\0\ud800-\udfff]").search
+
+# What the definition's patterns hold that Java and Python read differently; a test tries every pattern.
+_JAVA_TO_PYTHON = (
+    (".+", r"[^\n\r\x85\u2028\u2029]+"),  # No dot of Java matches a line end, of which Python knows one.
+    (r"\p{ASCII}", r"[\x00-\x7f]"),
+    (r"[\P{M}\p{M}]", r"(?s:.)"),  # A character that is no mark, or is one: any.
+)
+
 Violations = list[str]
 Validator = Callable[[Any, str, Violations], Any]
 
@@ -90,11 +100,14 @@ def _structure(shape: Mapping[str, Any], shapes: Mapping[str, Any], compiled: di
 
 def _list(shape: Mapping[str, Any], validator: Validator) -> Validator:
     check = _bounds(shape, "length")
+    most = shape.get("max")
 
     def validate(value: Any, path: str, violations: Violations) -> list[Any]:
         if type(value) is not list:
             raise _mistyped(path, value, "a list")
         check(len(value), value, path, violations)
+        if most is not None and len(value) > most:
+            return []  # Its length is the violation; a million items would make a million more.
         return [validator(item, f"{path}.{i}.member", violations) for i, item in enumerate(value, 1)]
 
     return validate
@@ -111,6 +124,8 @@ def _string(shape: Mapping[str, Any]) -> Validator:
         if type(value) is not str:
             raise _mistyped(path, value, "a string")
         check(len(value), value, path, violations)
+        if unkept := _unkept(value):
+            _violate(violations, value, path, f"Member must not contain the character U+{ord(unkept[0]):04X}")
         if matches is not None and not matches(value):
             _violate(violations, value, path, f"Member must satisfy regular expression pattern: {pattern}")
         if allowed is not None and value not in values:
@@ -138,7 +153,7 @@ def _timestamp(value: Any, path: str, _violations: Violations) -> datetime:
     if type(value) not in {int, Decimal}:
         raise _mistyped(path, value, "a number of seconds since 1970-01-01T00:00:00Z")
     if not SECONDS_MIN <= value <= SECONDS_MAX:
-        raise SerializationException(f"'{path}': {value:.6g} seconds since 1970 is not in the years 1 to 9999.")
+        raise SerializationException(f"'{path}': {str(value)[:32]} seconds since 1970 is not in the years 1 to 9999.")
     return EPOCH + timedelta(microseconds=round(value * 1_000_000))
 
 
@@ -167,35 +182,18 @@ def _bounds(shape: Mapping[str, Any], what: str) -> Callable[[int, Any, str, Vio
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A Java pattern of the definition as one of Python; to be used with `fullmatch`.
+    """A Java pattern of the definition as one of Python; to be used with `fullmatch`, whatever its anchors.
 
-    `^` and `$` are dropped where they only say what fullmatch says, as in `^A|B$`, which means A or B as a whole.
+    `^A|B$` so means A or B as a whole. ASCII: Java's `\\d`, `\\s` and `\\w` are.
     """
-    for java, python in (
-        (r"\p{ASCII}", r"[\x00-\x7f]"),
-        (r"[\P{M}\p{M}]", r"(?s:.)"),  # A character that is no mark, or is one: any.
-        (r"\d", "[0-9]"),  # Java's \d, \w and \s are ASCII.
-        (r"[\s\w+-=\.:/@]", r"[ \t\n\x0b\f\ra-zA-Z0-9_+-=.:/@]"),
-        (r"[\w\-\/]", r"[a-zA-Z0-9_\-/]"),
-        (r"\s", r"[ \t\n\x0b\f\r]"),
-    ):
+    for java, python in _JAVA_TO_PYTHON:
         pattern = pattern.replace(java, python)
-    alternatives = [part.removeprefix("^").removesuffix("$") for part in _alternatives(pattern)]
-    return re.compile("|".join(alternatives))
-
-
-def _alternatives(pattern: str) -> list[str]:
-    """The parts between the bars of the outermost level."""
-    parts, depth, start = [], 0, 0
-    for i, character in enumerate(pattern):
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0) if pattern[i - 1 : i] != "\\" else 0
-        if character == "|" and depth == 0:
-            parts.append(pattern[start:i])
-            start = i + 1
-    return [*parts, pattern[start:]]
+    return re.compile(pattern, re.ASCII)
 
 
 def _violate(violations: Violations, value: Any, path: str, constraint: str) -> None:
+    if isinstance(value, list):
+        value = value[:ECHO_CHARACTERS_MAX]  # Not a million items for some characters.
     shown = str(value)
     if len(shown) > ECHO_CHARACTERS_MAX:
         shown = shown[:ECHO_CHARACTERS_MAX] + "..."
