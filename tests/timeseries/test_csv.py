@@ -152,6 +152,14 @@ def test_a_stray_quote_costs_its_cell_and_not_the_rest_of_the_file():
     assert invalid == {"a": 1}
 
 
+def test_a_cell_of_endless_length_is_no_number_and_no_header():
+    long = b"x" * 200_000
+    frame, n_bad, _ = read(b't,a\n2020-01-01 00:00,"1,' + long + b'"\n2020-01-01 00:01,3\n')
+    assert (frame["a"].to_list(), n_bad) == ([3.0], 1)
+    with pytest.raises(BadHeader, match="field larger than field limit"):
+        read(b"t," + long + b"\n1,2\n")
+
+
 def test_only_the_wanted_sensors_are_read():
     frame, _, invalid = read(b"t,a,b\n2020-01-01 00:00,x,1\n", ["b"])
     assert frame.columns == [TIME, "b"]

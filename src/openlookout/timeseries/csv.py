@@ -166,7 +166,10 @@ class _Replayed(io.RawIOBase):
 def _header(name: str, line: str) -> Header:
     if len(line) > LINE_BYTES_MAX:
         raise BadHeader(name, 0, f"longer than {LINE_BYTES_MAX:,} bytes")
-    cells = [cell.strip() for cell in next(csv.reader([line.strip()]))]
+    try:
+        cells = [cell.strip() for cell in next(csv.reader([line.strip()]))]
+    except csv.Error as error:
+        raise BadHeader(name, 0, str(error)) from None
     if len(cells) < 2:
         raise BadHeader(name, 0, "fewer than 2 columns; a timestamp and at least one sensor, separated by commas")
     if len(cells) - 1 > SENSORS_MAX:
@@ -213,7 +216,11 @@ def _quotes_cells_only(block: bytes) -> bool:
 
 def _plain(line: bytes) -> bytes:
     """Rewrite a line whose quotes enclose commas or quotes: such a cell is no number, whatever it says."""
-    cells = next(csv.reader([line.decode().rstrip("\n")]), [])
+    try:
+        cells = next(csv.reader([line.decode().rstrip("\n")]), [])
+    except csv.Error:
+        # A cell longer than the reader takes: a row with a timestamp that is none.
+        return b"?\n"
     return ",".join("?" if set(cell) & set(',"\n') else cell for cell in cells).encode() + b"\n"
 
 
