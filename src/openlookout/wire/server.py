@@ -187,7 +187,8 @@ def _guarded(server: Server, answer: Endpoint) -> Endpoint:
 async def _not_here(request: Request, error: Exception) -> Response:
     """404 and 405: a small answer for whoever looks with a browser or took a wrong endpoint."""
     assert isinstance(error, HTTPException)
-    sentence = f"{request.method} {request.scope['path'][:256]}: the API is POST /; GET /healthz and GET /metrics are here too."
+    asked = f"{request.method[:16]} {request.scope['path'][:256]}"
+    sentence = f"{asked}: the API is POST /; GET /healthz and GET /metrics are here too."
     return JSONResponse({"message": sentence}, status_code=error.status_code, headers=error.headers)
 
 
