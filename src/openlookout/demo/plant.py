@@ -133,7 +133,8 @@ class Plant:
 
     def _day(self, day: int) -> Readings:
         """One day, rows at 00:00 to 23:55, with the day before computed along for what is warm from it."""
-        times = (START + timedelta(days=day - 1)).timestamp() + 300.0 * np.arange(2 * ROWS_PER_DAY)
+        begin = (START + timedelta(days=day - 1)).timestamp()
+        times: Floats = begin + 300.0 * np.arange(2 * ROWS_PER_DAY, dtype=np.float64)
         noise = np.concatenate([self._noise(day - 1), self._noise(day)])
         values = self._physics(times, noise)
         return Readings(times[ROWS_PER_DAY:], {name: column[ROWS_PER_DAY:] for name, column in values.items()})
@@ -215,7 +216,7 @@ class Plant:
 
 
 def _demand(times: Floats, noise: Floats) -> Floats:
-    """Flow wanted, a share of nominal: two duty points (day and night), a weekly and a yearly rhythm, slow wandering."""
+    """Flow wanted, a share of nominal: two duty points (day, night), weekly and yearly rhythms, slow wandering."""
     hour, day = times / 3600 % 24, times / 86400
     by_day = 1 / (1 + np.exp(-3 * (hour - 6.5))) - 1 / (1 + np.exp(-3 * (hour - 20.5)))
     weekend = np.where((day + 3) % 7 >= 5, 0.06, 0.0)
@@ -227,7 +228,8 @@ def _ambient(times: Floats, noise: Floats) -> Floats:
     day = times / 86400
     fronts = 2.5 * (np.sin(day / 1.9) * np.sin(day / 7.3 + 0.5)) + 1.5 * np.sin(day / 4.4 + 2)
     season = -9 * np.cos(2 * np.pi * (day - 20) / 365.25)
-    return 14 + season + 4 * np.sin(2 * np.pi * (day - 0.38)) + fronts + 0.1 * noise
+    ambient: Floats = 14 + season + 4 * np.sin(2 * np.pi * (day - 0.38)) + fronts + 0.1 * noise
+    return ambient
 
 
 def _lagged(steady: Floats, minutes: float) -> Floats:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,8 @@ def _evaluation(version: Mapping[str, Any], console: Console) -> tuple[timedelta
         for sensor in found["diagnostics"]:
             weight[sensor["name"]] = weight.get(sensor["name"], 0.0) + sensor["value"] * seconds
     leading = tuple(sorted(weight, key=lambda name: -weight[name])[:LEADING])
-    console.print(
-        f"[bold]first warning {_day(first)}, {warning.days} days before the failure[/bold]; led by {', '.join(leading)}"
-    )
+    console.print(f"[bold]first warning {_day(first)}, {warning.days} days before the failure[/bold]")
+    console.print(f"led by {', '.join(leading)}")
     return warning, leading, n_false
 
 
@@ -177,7 +177,7 @@ def _live(
         _wait(
             console,
             f"scoring {_minute(start)} to {_minute(end)}",
-            lambda end=end: _execution(client, name, end),
+            partial(_execution, client, name, end),
         )
         result = client.describe_inference_scheduler(InferenceSchedulerName=name)["LatestInferenceResult"]
         results.append(result)
