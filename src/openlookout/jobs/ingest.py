@@ -28,6 +28,7 @@ from openlookout.timeseries.schema import parse_schema, schema_text
 
 SECONDS_MAX = 24 * 3600.0
 DISCARDED_NAMED_MAX = 100
+REASONS_NAMED_MAX = 10
 STATISTICS_BATCH = 500
 
 
@@ -94,6 +95,7 @@ class Ingest:
             "data_start": from_microseconds(answer["start_us"]),
             "data_end": from_microseconds(answer["end_us"]),
             "manifest_key": layout.manifest(answer["prefix"]),
+            "status_detail": answer["status_detail"],
         }
         with self._workplace.database.writing() as connection:
             job = self._job(connection, identity)
@@ -200,6 +202,16 @@ def _keep(
             "DiscardedFiles": [{"Bucket": job["bucket"], "Key": key} for key in discarded[:DISCARDED_NAMED_MAX]],
         },
         "size_bytes": ingested.n_bytes,
+        "status_detail": _detail(ingested.discarded),
         "start_us": ingested.start_us,
         "end_us": ingested.end_us,
     }
+
+
+def _detail(discarded: Mapping[str, str]) -> str | None:
+    """Say why files were left out; None when none was."""
+    if not discarded:
+        return None
+    named = [f"'{key}': {why}" for key, why in list(discarded.items())[:REASONS_NAMED_MAX]]
+    more = f"; and {len(discarded) - len(named)} more" if len(discarded) > len(named) else ""
+    return reason(f"{len(discarded)} files were left out: {'; '.join(named)}{more}")
