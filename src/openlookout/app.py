@@ -38,6 +38,7 @@ if sys.platform != "win32":
 
 VERSION = version("openlookout")
 SHUTDOWN_SECONDS = 10
+LISTEN_BACKLOG = 2048
 
 
 class StartRefused(Exception):
@@ -120,6 +121,7 @@ def bind(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
+        listening.listen(LISTEN_BACKLOG)  # Whoever reads where to connect may do so at once.
     except OSError as error:
         listening.close()
         message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
