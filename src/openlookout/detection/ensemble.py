@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openlookout.detection.contract import Floats, Integers, Scores, State
+from openlookout.detection.contract import Booleans, Floats, Integers, Scores, State
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.members import REACH_ROWS, Member
 from openlookout.detection.rows import smoothed, times
@@ -62,8 +62,7 @@ class Ensemble:
         combined, weights = combine(units, segments)
         empty = missing.all(axis=1)
         anomaly = np.where(empty, np.nan, rounded(combined[before:] / (combined[before:] + self.limit)))
-        contribution = _contribution([np.where(missing, 0.0, share[before:]) for _, share in scored], weights[before:])
-        contribution[empty] = 0
+        contribution = _contribution([share[before:] for _, share in scored], weights[before:], missing)
         keep = max(len(segments) - REACH_ROWS, 0)
         return (
             anomaly,
@@ -101,12 +100,15 @@ def rounded(anomaly: Floats) -> Floats:
     return np.where((anomaly > 0.5) & (out <= 0.5), 0.50001, out)
 
 
-def _contribution(shares: list[Floats], weights: Floats) -> Floats:
+def _contribution(shares: list[Floats], weights: Floats, missing: Booleans) -> Floats:
+    """Mix the members' shares by what each member says; a sensor without a reading has none."""
     total = np.zeros_like(shares[0])
     for k, share in enumerate(shares):
-        sums = share.sum(axis=1, keepdims=True)
-        total += weights[:, [k]] * np.divide(share, sums, out=np.zeros_like(share), where=sums > 0)
+        present = np.where(missing, 0.0, share)
+        sums = present.sum(axis=1, keepdims=True)
+        total += weights[:, [k]] * np.divide(present, sums, out=np.zeros_like(present), where=sums > 0)
+    nobody = ~(total.sum(axis=1) > 0)
+    total[nobody] = ~missing[nobody]
     sums = total.sum(axis=1, keepdims=True)
     np.divide(total, sums, out=total, where=sums > 0)
-    total[sums[:, 0] <= 0] = 1 / total.shape[1]
     return total
