@@ -1,7 +1,7 @@
 """Listings: filters as a table, keyset position, sealed token. Every List operation is one `Listing` and one `page`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from openlookout.operations.tokens import InvalidToken
 from openlookout.store.tables import to_microseconds
 
 PAGE_ROWS_DEFAULT = 50
-INTEGER_MAX = 2**63 - 1  # ModelVersion has no maximum in the API; the database's integers have.
+INTEGER_MAX = 2**63 - 2  # ModelVersion has no maximum in the API; the database's integers have. One less, to add one.
 PAGING = frozenset({"NextToken", "MaxResults"})
 
 
@@ -27,6 +27,10 @@ class Listing:
     `filters`: request member -> condition on `:Member`; for a prefix also on `:MemberEnd`, the first text after all
     that begin so. `key`: the columns that order the rows, together unique within the scope; the last page ends where
     no row is after it, so rows added meanwhile neither repeat nor hide others.
+
+    `above` and `below` are filters on an ascending key of one column: request member -> what the key must be greater or
+    less than. They are joined into one bound each: an index is entered at one place, and of two conditions on one
+    column the database would use one and read every row up to the other.
     """
 
     source: Select[Any]
@@ -34,6 +38,16 @@ class Listing:
     key: tuple[str, ...]
     filters: Mapping[str, str]
     is_descending: bool = False
+    above: Mapping[str, str] = field(default_factory=dict)
+    below: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert not (self.above or self.below) or (len(self.key) == 1 and not self.is_descending)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The request members that are filters."""
+        return (*self.filters, *self.above, *self.below)
 
 
 def page(
@@ -44,7 +58,7 @@ def page(
     Raises:
         ValidationException: NextToken was issued for another account, region, operation or other filters.
     """
-    given = {member: request[member] for member in listing.filters if request.get(member) is not None}
+    given = {member: request[member] for member in listing.members if request.get(member) is not None}
     sealed_for = [context.account, context.region, context.operation, _plain(request)]
     parameters = {**scope, **_parameters(given)}
     token = request.get("NextToken")
@@ -58,7 +72,7 @@ def page(
             ) from None
         parameters |= {f"position_{i}": value for i, value in enumerate(position)}
     n_rows = request.get("MaxResults") or PAGE_ROWS_DEFAULT
-    statement = _statement(listing, frozenset(given), bool(token))
+    statement = _statement(listing, frozenset(given), bool(token), context.database.extremes)
     with context.database.reading() as connection:
         rows = list(connection.execute(statement, parameters | {"n_rows": n_rows + 1}))
     if len(rows) <= n_rows:
@@ -68,17 +82,28 @@ def page(
 
 
 @lru_cache(maxsize=1024)  # Bounded by the listings and the subsets of their filters.
-def _statement(listing: Listing, given: frozenset[str], is_continued: bool) -> Select[Any]:
+def _statement(listing: Listing, given: frozenset[str], is_continued: bool, extremes: tuple[str, str]) -> Select[Any]:
     keys = ", ".join(listing.key)
-    direction = " DESC" if listing.is_descending else ""
-    statement = listing.source.where(text(listing.scope))
-    for member in sorted(given):
-        statement = statement.where(text(listing.filters[member]))
-    if is_continued:
+    greatest, least = extremes
+    conditions = [listing.scope, *(condition for member, condition in listing.filters.items() if member in given)]
+    above = [bound for member, bound in listing.above.items() if member in given]
+    below = [bound for member, bound in listing.below.items() if member in given]
+    if is_continued and (listing.above or listing.below):
+        above = [":position_0"]  # Not before any other lower bound: the page before was not either.
+    elif is_continued:
         values = ", ".join(f":position_{i}" for i in range(len(listing.key)))
-        statement = statement.where(text(f"({keys}) {'<' if listing.is_descending else '>'} ({values})"))
+        conditions.append(f"({keys}) {'<' if listing.is_descending else '>'} ({values})")
+    if above:
+        conditions.append(f"{keys} > {_joined(greatest, above)}")
+    if below:
+        conditions.append(f"{keys} < {_joined(least, below)}")
+    direction = " DESC" if listing.is_descending else ""
     order: list[TextClause] = [text(f"{key}{direction}") for key in listing.key]
-    return statement.order_by(*order).limit(bindparam("n_rows"))
+    return listing.source.where(*map(text, conditions)).order_by(*order).limit(bindparam("n_rows"))
+
+
+def _joined(function: str, bounds: list[str]) -> str:
+    return bounds[0] if len(bounds) == 1 else f"{function}({', '.join(bounds)})"
 
 
 def _position(listing: Listing, row: Row[Any]) -> list[str | int]:

@@ -29,17 +29,18 @@ MODEL_VERSIONS = Listing(
     ),
     scope="model_id = :model_id",  # Always applied: no model, no rows.
     key=("version",),
-    filters={
-        "Status": "status = :Status",
-        "SourceType": "source_type = :SourceType",
-        # CreatedAt strictly increases with the version, so a time is a version: found by one look into an index
-        # instead of by reading every version before it.
-        "CreatedAtStartTime": "version > COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
+    filters={"Status": "status = :Status", "SourceType": "source_type = :SourceType"},
+    # CreatedAt strictly increases with the version, so a time is a version: found by one look into an index instead of
+    # by reading every version before it.
+    above={
+        "CreatedAtStartTime": "COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
         " AND v.created_at <= :CreatedAtStartTime ORDER BY v.created_at DESC LIMIT 1), 0)",
-        "CreatedAtEndTime": "version < COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
+        "MinModelVersion": ":MinModelVersion - 1",
+    },
+    below={
+        "CreatedAtEndTime": "COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
         f" AND v.created_at >= :CreatedAtEndTime ORDER BY v.created_at LIMIT 1), {INTEGER_MAX})",
-        "MinModelVersion": "version >= :MinModelVersion",
-        "MaxModelVersion": "version <= :MaxModelVersion",
+        "MaxModelVersion": ":MaxModelVersion + 1",
     },
 )
 

@@ -63,6 +63,8 @@ class Tokens:
         """
         try:
             raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+            if base64.urlsafe_b64encode(raw) != token.encode():  # The last letter has bits that mean nothing.
+                raise InvalidToken
             position: list[str | int] = json.loads(
                 self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bytes(scope))
             )

@@ -27,6 +27,11 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
 
+    @property
+    def extremes(self) -> tuple[str, str]:
+        """The names of the functions that give the greatest and the least of several values."""
+        return ("MAX", "MIN") if self.is_sqlite else ("GREATEST", "LEAST")
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open one connection for reads; every statement sees what is committed."""
