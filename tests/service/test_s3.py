@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from serving import Process, ingest, serving, train
 
 from service.test_process import plant
+from serving import Process, ingest, serving, train
 
 pytestmark = pytest.mark.xdist_group("s3")
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
