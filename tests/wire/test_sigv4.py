@@ -184,8 +184,9 @@ def test_an_authorization_that_cannot_be_read_is_refused(authorization: str | No
 def test_a_signature_for_another_service_region_form_or_date_is_refused() -> None:
     with pytest.raises(IncompleteSignatureException, match="KEY/DATE/REGION/lookoutequipment/aws4_request"):
         sigv4.verify(signed(service="s3"), KEYS, now())
-    with pytest.raises(IncompleteSignatureException, match="Credential must be"):
-        sigv4.verify(signed(region="../eu"), KEYS, now())
+    for region in ("../eu", "eu_west", "EU-WEST-1", "e" * 64, "-"):
+        with pytest.raises(IncompleteSignatureException, match="Credential must be"):
+            sigv4.verify(signed(region=region), KEYS, now())
     date = f"{now():%Y%m%d}"
     with pytest.raises(InvalidSignatureException, match="is not that of X-Amz-Date"):
         sigv4.verify(with_authorization(signed(), f"/{date}/", "/20010101/"), KEYS, now())
