@@ -4,10 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 def test_the_demo_finds_the_failure_weeks_before_and_names_the_sensors(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "openlookout.cli", "demo", "--data", str(tmp_path)]

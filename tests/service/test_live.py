@@ -19,9 +19,6 @@ from openlookout.wire.server import create_app
 from served import boto_client, served
 from serving import ROLE, ingest, train, wait
 
-# The tests of this file follow one scheduler through its life: in order, in one process.
-pytestmark = pytest.mark.xdist_group("live")
-
 START = datetime(2024, 3, 1, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 N_TRAINED, N_LIVE = 1500, 132

@@ -20,8 +20,6 @@ import pytest
 
 from serving import Process, ingest, serving, start_ingestion, train, wait
 
-pytestmark = pytest.mark.xdist_group("process")
-
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -17,7 +17,6 @@ from serving import ROLE, Process, ingest, serving, train
 DATA = Path(os.environ.get("BENCH_DATA", "/nowhere"))
 pytestmark = [
     pytest.mark.skipif(not DATA.is_dir(), reason="BENCH_DATA names no folder of labelled equipment data"),
-    pytest.mark.xdist_group("real data"),
 ]
 
 # Series, seconds between rows: a real oil well, a simulated chemical plant (two faults), simulated turbofans.

@@ -13,7 +13,6 @@ from moto.server import ThreadedMotoServer
 from service.test_process import plant
 from serving import Process, ingest, serving, train
 
-pytestmark = pytest.mark.xdist_group("s3")
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
