@@ -22,6 +22,7 @@ from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, JobQueue, Queue, Worker
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.ingest import Ingest
+from openlookout.jobs.retention import Retention
 from openlookout.jobs.ticker import Ticker
 from openlookout.jobs.train import Train
 from openlookout.jobs.workplace import Workplace
@@ -89,6 +90,9 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         ticker = Ticker(database, queue, clock)
         ticker.start()
         stack.callback(ticker.stop)
+        retention = Retention(queue)
+        retention.start()
+        stack.callback(retention.stop)
         ports = Ports(database, queue, clock, Tokens.of(database))
         yield Service(settings, database, _server(settings, database, ports))
 
@@ -227,6 +231,8 @@ def _server(settings: Settings, database: Database, ports: Ports) -> Server:
         region=settings.region,
         health=health,
         version=VERSION,
+        # Whatever becomes of the keys while it runs: an address that others reach is never open.
+        is_open_without_keys=is_loopback(settings.host),
         hosts=frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]"})
         if is_loopback(settings.host)
         else frozenset(),

@@ -108,6 +108,10 @@ def test_with_keys_only_signed_requests_are_let_in_and_each_account_sees_its_own
         assert ":111111111111:dataset/mine/" in arn
         assert len(one.list_datasets()["DatasetSummaries"]) == 1
         assert two.list_datasets()["DatasetSummaries"] == []
+        one.create_dataset(DatasetName="more", ClientToken="t")
+        token = one.list_datasets(MaxResults=1)["NextToken"]
+        with pytest.raises(two.exceptions.ValidationException, match="NextToken does not belong"):
+            two.list_datasets(NextToken=token)
         with pytest.raises(two.exceptions.ResourceNotFoundException):
             two.describe_dataset(DatasetName="mine")
         stranger = process.client(key=made[0]["AWS_ACCESS_KEY_ID"], secret="guessed")
@@ -265,3 +269,10 @@ def test_prefixes_that_point_outside_are_refused(process: Process) -> None:
     failed = ingest(client, "outside-prefix", "plant-one", "../")
     assert failed["Status"] == "FAILED"
     assert os.sep + "etc" not in failed["FailedReason"]
+
+
+def test_install_client_says_where_and_what_to_export(tmp_path: Path) -> None:
+    done = run_cli("install-client", "--directory", str(tmp_path))
+    folder = tmp_path / "lookoutequipment" / "2020-12-15"
+    assert done.stdout == f"Installed {folder}\nexport AWS_DATA_PATH={tmp_path}\n"
+    assert (folder / "service-2.json").is_file()

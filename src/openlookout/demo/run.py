@@ -39,6 +39,8 @@ def run_demo(data: Path | None, *, port: int = 0, keep: bool = False) -> int:
 
 
 def _run(data: Path, port: int, keep: bool, console: Console) -> Found:
+    if (data / "openlookout.db").exists():
+        raise StartRefused(f"the folder {data} holds a service already; the demo needs a new one")
     started = time.monotonic()
     settings, clock, plant = Settings(data=data, port=port), ManualClock(YEAR_END), Plant()
     bucket = data / "buckets" / BUCKET

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -92,9 +93,18 @@ class JobQueue:
             identity,
         )
 
-    def delete(self, kind: str, identity: str) -> None:
-        """Forget an ended job."""
-        self._client.delete_workflow(f"{kind}-{identity}")
+    def forget_ended(self, before: datetime, n_max: int) -> int:
+        """Forget at most `n_max` jobs that ended and were enqueued before a time (real time); give how many."""
+        ended = self._client.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            end_time=before.isoformat(),
+            limit=n_max,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            self._client.delete_workflows([workflow.workflow_id for workflow in ended])
+        return len(ended)
 
     def close(self) -> None:
         self._client.destroy()

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.inference_work import infer_window
 from openlookout.jobs.ticker import open_execution
@@ -47,6 +48,13 @@ class Infer:
             self.abandon(identity, answer["failed"])
         else:
             self._publish(identity, attempt, answer)
+            steps.run("tidy", self._tidy, answer["earlier_state_key"])
+
+    @retried
+    def _tidy(self, state_key: str | None) -> None:
+        """Delete the state that the published one replaces: no row mentions it any more."""
+        if state_key is not None:
+            open_buckets(self._workplace.buckets).delete(SERVICE, [state_key])
 
     @retried
     def _score(self, identity: str, attempt: int) -> dict[str, Any]:
@@ -81,7 +89,7 @@ class Infer:
             "state_key": state_key,
         }
         answer = self._workplace.children.run(SECONDS_MAX, infer_window, self._workplace.buckets, job)
-        return {**answer, "version": row.active_version}
+        return {**answer, "version": row.active_version, "earlier_state_key": row.state_key}
 
     def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> None:
         with self._workplace.database.writing() as connection:

@@ -1,0 +1,141 @@
+"""The job engine on a real SQLite: jobs and rows in one transaction, steps kept, nothing kept for ever."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from openlookout.jobs.children import ChildLost, Children, ChildTimeout
+from openlookout.jobs.engine import JobQueue, Queue, Steps, Temporary, Worker
+from openlookout.store.database import Database
+
+
+class Recorder:
+    """A job whose work is given by the identity; records what happened."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.left = 2
+
+    def run(self, steps: Steps, identity: str) -> None:
+        kept = steps.run("first", lambda: {"identity": identity})
+        if identity.startswith("temporary"):
+            steps.run("second", self._temporary)
+        if identity.startswith("broken"):
+            raise ValueError("no such thing")
+        self.said.append(f"{kept['identity']} done")
+
+    def _temporary(self) -> None:
+        self.left -= 1
+        if self.left > 0:
+            raise Temporary("not just now")
+
+    def abandon(self, identity: str, reason: str) -> None:
+        self.said.append(f"{identity} abandoned: {reason}")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[tuple[Database, JobQueue, Recorder]]:
+    database, job = Database(f"sqlite:///{tmp_path / 'jobs.db'}"), Recorder()
+    worker, queue = Worker(database, {"work": job}, (Queue("work", 2),)), JobQueue(database)
+    worker.start()
+    yield database, queue, job
+    queue.close()
+    worker.stop(1)
+    database.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_job_runs_once_its_transaction_is_committed_and_never_when_it_is_not(
+    engine: tuple[Database, JobQueue, Recorder],
+) -> None:
+    database, queue, job = engine
+
+    def fail() -> None:
+        with database.writing() as connection:
+            queue.enqueue(connection, "work", "lost")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "kept")
+    until(lambda: "kept done" in job.said)
+    assert job.said == ["kept done"]
+
+
+def test_what_is_temporary_is_tried_again_and_what_is_unknown_is_abandoned(
+    engine: tuple[Database, JobQueue, Recorder],
+) -> None:
+    database, queue, job = engine
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "temporary")
+        queue.enqueue(connection, "work", "broken")
+    until(lambda: len(job.said) == 2)
+    assert "temporary done" in job.said
+    assert "broken abandoned: The work ended with an unexpected error (ValueError); see the log." in job.said
+
+
+def test_ended_jobs_are_forgotten(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    database, queue, job = engine
+    for number in range(3):
+        with database.writing() as connection:
+            queue.enqueue(connection, "work", f"n{number}")
+    until(lambda: len(job.said) == 3)
+
+    def n_kept() -> int:
+        with database.reading() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM workflow_status")).scalar_one())
+
+    assert n_kept() == 3
+    assert queue.forget_ended(datetime.now(UTC) - timedelta(hours=1), 10) == 0
+    until(lambda: queue.forget_ended(datetime.now(UTC) + timedelta(hours=1), 2) > 0 or n_kept() == 0)
+    until(lambda: queue.forget_ended(datetime.now(UTC) + timedelta(hours=1), 2) == 0 and n_kept() == 0)
+
+
+@pytest.fixture(scope="module")
+def children() -> Iterator[Children]:
+    made = Children(2)
+    yield made
+    made.close()
+
+
+def test_a_child_answers_and_raises_what_its_function_does(children: Children) -> None:
+    assert children.run(30, divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        children.run(30, divmod, 7, 0)
+
+
+def test_a_child_that_takes_too_long_is_killed_and_the_next_is_served(children: Children) -> None:
+    started = time.monotonic()
+    with pytest.raises(ChildTimeout, match="took longer than 1 s"):
+        children.run(1, time.sleep, 60)
+    assert time.monotonic() - started < 20
+    assert children.run(30, abs, -1) == 1
+
+
+def test_closing_frees_who_waits() -> None:
+    made, said = Children(1), []
+
+    def wait() -> None:
+        try:
+            made.run(60, time.sleep, 60)
+        except ChildLost as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(1)
+    made.close()
+    thread.join(timeout=10)
+    assert said == ["the process is stopping"]
