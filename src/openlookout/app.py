@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,8 +23,9 @@ from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, JobQueue, Queue, Worker
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.ingest import Ingest
-from openlookout.jobs.retention import Retention
-from openlookout.jobs.ticker import Ticker
+from openlookout.jobs.retention import LOOK_SECONDS, forget_ended
+from openlookout.jobs.rounds import Rounds
+from openlookout.jobs.ticker import TICK_SECONDS, Ticker
 from openlookout.jobs.train import Train
 from openlookout.jobs.workplace import Workplace
 from openlookout.operations.dispatch import dispatcher
@@ -87,12 +89,12 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         worker = Worker(database, jobs, queues)
         worker.start()
         stack.callback(worker.stop, SHUTDOWN_SECONDS)
-        ticker = Ticker(database, queue, clock)
-        ticker.start()
-        stack.callback(ticker.stop)
-        retention = Retention(queue)
-        retention.start()
-        stack.callback(retention.stop)
+        for rounds in (
+            Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
+            Rounds("retention", LOOK_SECONDS, partial(forget_ended, queue)),
+        ):
+            rounds.start()
+            stack.callback(rounds.stop)
         ports = Ports(database, queue, clock, Tokens.of(database))
         yield Service(settings, database, _server(settings, database, ports))
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openlookout.api.definition import definition
-from openlookout.operations import datasets, inference_schedulers, ingestion, model_versions, models
+from openlookout.operations import datasets, inference_results, inference_schedulers, ingestion, model_versions, models
 from openlookout.operations.listing import PAGING
 from openlookout.operations.operation import OPERATIONS
 from openlookout.store.tables import (
@@ -49,8 +49,8 @@ LISTINGS = {
     "ListModels": models.MODELS,
     "ListModelVersions": model_versions.MODEL_VERSIONS,
     "ListInferenceSchedulers": inference_schedulers.SCHEDULERS,
-    "ListInferenceExecutions": inference_schedulers.EXECUTIONS,
-    "ListInferenceEvents": inference_schedulers.EVENTS,
+    "ListInferenceExecutions": inference_results.EXECUTIONS,
+    "ListInferenceEvents": inference_results.EVENTS,
 }
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -239,6 +239,10 @@ def _make_parents(folder: Path, path: Path, temporary: Path) -> list[Path]:
             temporary.touch()
         except FileNotFoundError:
             continue  # Someone deletes the last object of the same folder just now, and the folder with it.
+        except FileExistsError:
+            if any(parent.exists() and not parent.is_dir() for parent in path.parents):
+                raise
+            continue  # It was there when it was to be made, and gone when it was looked at.
         return [parent.parent for parent in missing]
     raise FileNotFoundError(errno.ENOENT, "the folder is deleted again and again", str(path.parent))
 

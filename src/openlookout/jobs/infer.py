@@ -6,6 +6,7 @@ the execution.
 """
 
 import uuid
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -14,7 +15,7 @@ from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.inference_work import infer_window
 from openlookout.jobs.ticker import open_execution
-from openlookout.jobs.workplace import Workplace, claim, died_too_often, publish, reason, retried
+from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
 from openlookout.store.tables import (
     from_microseconds,
     inference_event,
@@ -35,13 +36,9 @@ class Infer:
         self._workplace = workplace
 
     def run(self, steps: Steps, identity: str) -> None:
-        with self._workplace.database.writing() as connection:
-            attempt = claim(connection, inference_execution, inference_execution.c.id == identity)
+        is_this = inference_execution.c.id == identity
+        attempt = begin(self._workplace, inference_execution, is_this, partial(self.abandon, identity))
         if attempt is None:
-            return
-        gave_up = died_too_often(attempt)
-        if gave_up:
-            self.abandon(identity, gave_up)
             return
         answer = steps.run("score", self._score, identity, attempt)
         if "failed" in answer:

@@ -18,7 +18,7 @@ from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.jobs.engine import Steps
-from openlookout.jobs.workplace import Workplace, claim, died_too_often, publish, reason, retried
+from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
 from openlookout.timeseries.csv import BadHeader
 from openlookout.timeseries.ingest import Ingested, IngestionError, Source, ingest
@@ -39,13 +39,9 @@ class Ingest:
         self._workplace = workplace
 
     def run(self, steps: Steps, identity: str) -> None:
-        with self._workplace.database.writing() as connection:
-            attempt = claim(connection, ingestion_job, ingestion_job.c.id == identity)
+        is_this = ingestion_job.c.id == identity
+        attempt = begin(self._workplace, ingestion_job, is_this, partial(self.abandon, identity))
         if attempt is None:
-            return
-        gave_up = died_too_often(attempt)
-        if gave_up:
-            self.abandon(identity, gave_up)
             return
         answer = steps.run("read", self._read, identity, attempt)
         if "failed" in answer:

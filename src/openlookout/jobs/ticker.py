@@ -3,14 +3,11 @@
 It claims with compare-and-set in one transaction, so that two tickers make one execution.
 """
 
-import threading
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Row, exists, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
@@ -24,32 +21,14 @@ CLAIMS_MAX = 500
 # After downtime the missed runs are worked off, oldest first; of a longer one only the newest.
 MISSED_MAX = 288
 
-log = structlog.get_logger()
-
 
 class Ticker:
-    """One thread that looks at the clock."""
+    """Looks at the clock and claims what is due."""
 
     def __init__(self, database: Database, queue: JobQueue, clock: Clock) -> None:
         self._database = database
         self._queue = queue
         self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        while not self._stop.wait(TICK_SECONDS):
-            try:
-                self.tick()
-            except SQLAlchemyError:  # The database does not answer just now; the next tick tries again.
-                log.exception("tick failed")
 
     def tick(self) -> int:
         """Claim what is due now; give how many executions were made."""

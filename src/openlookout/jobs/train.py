@@ -3,6 +3,7 @@
 Steps: `fit`, `evaluate` (both in a child) and the publishing transaction. Its identity is `<model id>.<version>`.
 """
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, select, update
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, and_, select, update
 from openlookout.buckets import layout
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.training_work import evaluate_version, fit_version
-from openlookout.jobs.workplace import Workplace, claim, died_too_often, publish, reason, retried
+from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
 from openlookout.store.durations import duration
 from openlookout.store.tables import from_microseconds as instant
 from openlookout.store.tables import ingestion_job, model, model_version, to_microseconds
@@ -25,19 +26,10 @@ class Train:
         self._workplace = workplace
 
     def run(self, steps: Steps, identity: str) -> None:
-        with self._workplace.database.writing() as connection:
-            attempt = claim(connection, model_version, _is(identity))
-            connection.execute(
-                update(model_version)
-                .where(_is(identity), model_version.c.training_started_at.is_(None))
-                .values(training_started_at=self._workplace.now())
-            )
+        attempt = begin(self._workplace, model_version, _is(identity), partial(self.abandon, identity))
         if attempt is None:
             return
-        gave_up = died_too_often(attempt)
-        if gave_up:
-            self.abandon(identity, gave_up)
-            return
+        self._note_start(identity)
         fitted = steps.run("fit", self._fit, identity, attempt)
         if "failed" in fitted:
             self.abandon(identity, fitted["failed"])
@@ -47,6 +39,15 @@ class Train:
             self.abandon(identity, evaluated["failed"])
         else:
             self._publish(identity, attempt, fitted | evaluated)
+
+    def _note_start(self, identity: str) -> None:
+        """TrainingExecutionStartTime is when the first attempt began."""
+        with self._workplace.database.writing() as connection:
+            connection.execute(
+                update(model_version)
+                .where(_is(identity), model_version.c.training_started_at.is_(None))
+                .values(training_started_at=self._workplace.now())
+            )
 
     @retried
     def _fit(self, identity: str, attempt: int) -> dict[str, Any]:

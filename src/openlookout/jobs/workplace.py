@@ -1,6 +1,6 @@
 """What the jobs of one process share, and the two guarded updates that every job begins and ends with.
 
-A job's row says IN_PROGRESS until it is published. `claim` counts the attempts; publishing asks for the status and the
+A job's row says IN_PROGRESS until it is published. `begin` counts the attempts; publishing asks for the status and the
 attempt, so that a worker that was thought dead cannot overwrite what its successor wrote.
 """
 
@@ -44,15 +44,28 @@ class Workplace:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def claim(connection: Connection, table: Table, identity: ColumnElement[bool]) -> int | None:
-    """Count one more attempt; give its number, None when the work has ended already or is gone."""
-    counted = connection.execute(
-        update(table).where(identity, table.c.status == "IN_PROGRESS").values(attempt=table.c.attempt + 1)
+def begin(
+    workplace: Workplace, table: Table, identity: ColumnElement[bool], abandon: Callable[[str], None]
+) -> int | None:
+    """Count one more attempt of the work and give its number; None when there is nothing to do.
+
+    That is so when the work has ended already, when its row is gone, and when the process died in each of the attempts
+    before: then it is abandoned.
+    """
+    with workplace.database.writing() as connection:
+        counted = connection.execute(
+            update(table).where(identity, table.c.status == "IN_PROGRESS").values(attempt=table.c.attempt + 1)
+        )
+        if counted.rowcount != 1:
+            return None
+        attempt: int = connection.execute(select(table.c.attempt).where(identity)).scalar_one()
+    if attempt <= ATTEMPTS_MAX:
+        return attempt
+    abandon(
+        f"The work was interrupted {attempt - 1} times by the end of the process that did it; "
+        f"{ATTEMPTS_MAX} times is the limit."
     )
-    if counted.rowcount != 1:
-        return None
-    attempt: int = connection.execute(select(table.c.attempt).where(identity)).scalar_one()
-    return attempt
+    return None
 
 
 def publish(
@@ -63,16 +76,6 @@ def publish(
     if attempt is not None:
         mine.append(table.c.attempt == attempt)
     return connection.execute(update(table).where(*mine).values(**values)).rowcount == 1
-
-
-def died_too_often(attempt: int) -> str | None:
-    """Give the reason to give up when the process died in each of the attempts before this one."""
-    if attempt <= ATTEMPTS_MAX:
-        return None
-    return (
-        f"The work was interrupted {attempt - 1} times by the end of the process that did it; "
-        f"{ATTEMPTS_MAX} times is the limit."
-    )
 
 
 def reason(text: str) -> str:

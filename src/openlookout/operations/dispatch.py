@@ -5,11 +5,11 @@ from typing import Any
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ValidationException
-from openlookout.operations import datasets, inference_schedulers, ingestion, model_versions, models
+from openlookout.operations import datasets, inference_results, inference_schedulers, ingestion, model_versions, models
 from openlookout.operations.operation import OPERATIONS, Context, Ports
 
 # Importing a module registers its operations.
-ROOMS = (datasets, ingestion, models, model_versions, inference_schedulers)
+ROOMS = (datasets, ingestion, models, model_versions, inference_schedulers, inference_results)
 
 
 def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]:

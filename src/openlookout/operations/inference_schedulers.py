@@ -1,10 +1,9 @@
-"""Inference schedulers: when new data is scored, what came of each run, and the events found.
+"""Inference schedulers: when new data is scored, and on what.
 
 Lifecycle: PENDING -> RUNNING -> STOPPING -> STOPPED -> PENDING …; the ticker makes PENDING into RUNNING, and STOPPING
 into STOPPED once no run is under way.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,13 +18,7 @@ from openlookout.api.types import (
     DeleteInferenceSchedulerRequest,
     DescribeInferenceSchedulerRequest,
     DescribeInferenceSchedulerResponse,
-    InferenceEventSummary,
-    InferenceExecutionSummary,
     InferenceSchedulerSummary,
-    ListInferenceEventsRequest,
-    ListInferenceEventsResponse,
-    ListInferenceExecutionsRequest,
-    ListInferenceExecutionsResponse,
     ListInferenceSchedulersRequest,
     ListInferenceSchedulersResponse,
     StartInferenceSchedulerRequest,
@@ -43,21 +36,15 @@ from openlookout.operations.operation import (
     new_id,
     not_found,
     operation,
-    s3_object,
 )
 from openlookout.store.durations import duration
 from openlookout.store.schedule import first_due
 from openlookout.store.tables import (
-    inference_event,
-    inference_execution,
     inference_scheduler,
     model,
     model_version,
     tag,
 )
-
-# Guide, "Viewing inference results": events longer than five minutes are recorded.
-EVENT_SECONDS_MIN = 300
 
 _SCHEDULERS = select(inference_scheduler, model.c.name.label("model_name")).join(model)
 _SCOPE = "inference_scheduler.account = :account AND inference_scheduler.region = :region"
@@ -72,29 +59,6 @@ SCHEDULERS = Listing(
         "ModelName": "model.name = :ModelName",
         "Status": "inference_scheduler.status = :Status",
     },
-)
-
-EXECUTIONS = Listing(
-    source=select(inference_execution),
-    scope="scheduler_id = :scheduler_id",
-    key=("due_at",),
-    filters={
-        "DataStartTimeAfter": "data_start > :DataStartTimeAfter",
-        "DataEndTimeBefore": "data_end < :DataEndTimeBefore",
-        "Status": "status = :Status",
-    },
-    is_descending=True,
-)
-
-EVENTS = Listing(
-    source=select(inference_event),
-    scope=f"scheduler_id = :scheduler_id AND ended_at - started_at > {EVENT_SECONDS_MIN * 1_000_000}",
-    key=("started_at", "id"),
-    filters={
-        "IntervalStartTime": "ended_at >= :IntervalStartTime",
-        "IntervalEndTime": "started_at < :IntervalEndTime",
-    },
-    is_descending=True,
 )
 
 
@@ -141,7 +105,7 @@ def create_inference_scheduler(
         insert_named(connection, inference_scheduler, "inference scheduler", row)
         add_tags(connection, tag, identity, request.get("Tags", []))
     return {
-        "InferenceSchedulerArn": _arn(context, request["InferenceSchedulerName"], identity),
+        "InferenceSchedulerArn": scheduler_arn(context, request["InferenceSchedulerName"], identity),
         "InferenceSchedulerName": request["InferenceSchedulerName"],
         "Status": "PENDING",
         "ModelQuality": version.quality,
@@ -163,7 +127,7 @@ def describe_inference_scheduler(
         "ModelArn": model_arn(context, found.model_name, found.model_id),
         "ModelName": found.model_name,
         "InferenceSchedulerName": found.name,
-        "InferenceSchedulerArn": _arn(context, found.name, found.id),
+        "InferenceSchedulerArn": scheduler_arn(context, found.name, found.id),
         "Status": found.status,
         "DataDelayOffsetInMinutes": found.delay_minutes or 0,
         "DataUploadFrequency": found.frequency,
@@ -292,41 +256,6 @@ def delete_inference_scheduler(context: Context, request: DeleteInferenceSchedul
         context.jobs.enqueue(connection, "discard", f"schedulers/{found.id}")
 
 
-@operation
-def list_inference_executions(
-    context: Context, request: ListInferenceExecutionsRequest
-) -> ListInferenceExecutionsResponse:
-    """List the runs of a scheduler, newest first; every filter given must hold.
-
-    Raises:
-        ResourceNotFoundException: there is no such scheduler.
-        ValidationException: NextToken was issued for another account or for other filters.
-    """
-    with context.database.reading() as connection:
-        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
-    rows, next_token = page(context, EXECUTIONS, request, {"scheduler_id": found.id})
-    return {
-        "InferenceExecutionSummaries": [_execution(context, found, row) for row in rows],
-        "NextToken": next_token,
-    }
-
-
-@operation
-def list_inference_events(context: Context, request: ListInferenceEventsRequest) -> ListInferenceEventsResponse:
-    """List the events longer than five minutes that touch the interval, newest first.
-
-    Raises:
-        ResourceNotFoundException: there is no such scheduler.
-        ValidationException: the interval ends before it starts; NextToken was issued for other filters.
-    """
-    if request["IntervalStartTime"] >= request["IntervalEndTime"]:
-        raise ValidationException("IntervalStartTime must be before IntervalEndTime.")
-    with context.database.reading() as connection:
-        found = find_scheduler(context, connection, request["InferenceSchedulerName"])
-    rows, next_token = page(context, EVENTS, request, {"scheduler_id": found.id})
-    return {"InferenceEventSummaries": [_event(context, found, row) for row in rows], "NextToken": next_token}
-
-
 def find_scheduler(context: Context, connection: Connection, name: str) -> Row[Any]:
     """Give the scheduler's row, with `model_name`.
 
@@ -382,12 +311,12 @@ def _status_response(context: Context, found: Row[Any], status: str) -> Any:
         "ModelArn": model_arn(context, found.model_name, found.model_id),
         "ModelName": found.model_name,
         "InferenceSchedulerName": found.name,
-        "InferenceSchedulerArn": _arn(context, found.name, found.id),
+        "InferenceSchedulerArn": scheduler_arn(context, found.name, found.id),
         "Status": status,
     }
 
 
-def _arn(context: Context, name: str, identity: str) -> str:
+def scheduler_arn(context: Context, name: str, identity: str) -> str:
     return context.arn(f"inference-scheduler/{name}/{identity}")
 
 
@@ -396,41 +325,9 @@ def _summary(context: Context, row: Row[Any]) -> InferenceSchedulerSummary:
         "ModelName": row.model_name,
         "ModelArn": model_arn(context, row.model_name, row.model_id),
         "InferenceSchedulerName": row.name,
-        "InferenceSchedulerArn": _arn(context, row.name, row.id),
+        "InferenceSchedulerArn": scheduler_arn(context, row.name, row.id),
         "Status": row.status,
         "DataDelayOffsetInMinutes": row.delay_minutes or 0,
         "DataUploadFrequency": row.frequency,
         "LatestInferenceResult": row.latest_result,
-    }
-
-
-def _execution(context: Context, scheduler: Row[Any], row: Row[Any]) -> InferenceExecutionSummary:
-    arn = model_arn(context, scheduler.model_name, scheduler.model_id)
-    return {
-        "ModelName": scheduler.model_name,
-        "ModelArn": arn,
-        "InferenceSchedulerName": scheduler.name,
-        "InferenceSchedulerArn": _arn(context, scheduler.name, scheduler.id),
-        "ScheduledStartTime": row.due_at,
-        "DataStartTime": row.data_start,
-        "DataEndTime": row.data_end,
-        "DataInputConfiguration": row.input,
-        "DataOutputConfiguration": row.output,
-        "CustomerResultObject": s3_object(row.result_bucket, row.result_key),
-        "Status": row.status,
-        "FailedReason": row.failed_reason,
-        "ModelVersion": row.version,
-        "ModelVersionArn": row.version and f"{arn}/model-version/{row.version}",
-    }
-
-
-def _event(context: Context, scheduler: Row[Any], row: Row[Any]) -> InferenceEventSummary:
-    diagnostics = [{"name": name, "value": round(share, 5)} for name, share in row.diagnostics.items()]
-    return {
-        "InferenceSchedulerArn": _arn(context, scheduler.name, scheduler.id),
-        "InferenceSchedulerName": scheduler.name,
-        "EventStartTime": row.started_at,
-        "EventEndTime": row.ended_at,
-        "Diagnostics": json.dumps(diagnostics, separators=(",", ":")),
-        "EventDurationInSeconds": (row.ended_at - row.started_at) // timedelta(seconds=1),
     }
