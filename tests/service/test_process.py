@@ -218,6 +218,13 @@ BAD = {
 }
 
 
+BAD["nothing to evaluate"] = (
+    plant(500),
+    {"EvaluationDataStartTime": START + timedelta(days=30), "EvaluationDataEndTime": START + timedelta(days=31)},
+    r"no reading in the evaluation range from 2024-01-31T00:00:00Z",
+)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_data_that_cannot_be_learned_from_fails_with_a_sentence(process: Process, folder: Path, name: str) -> None:
     frame, more, pattern = BAD[name]
@@ -276,3 +283,69 @@ def test_install_client_says_where_and_what_to_export(tmp_path: Path) -> None:
     folder = tmp_path / "lookoutequipment" / "2020-12-15"
     assert done.stdout == f"Installed {folder}\nexport AWS_DATA_PATH={tmp_path}\n"
     assert (folder / "service-2.json").is_file()
+
+
+def test_a_finished_job_and_its_statistics_have_the_recorded_members(process: Process) -> None:
+    """Origin: notebook, DescribeDataIngestionJob and ListSensorStatistics of May 2022."""
+    client = process.client()
+    job = dict(ingest(client, "recorded", "plant-one", "in/"))
+    assert set(job) - {"ResponseMetadata"} == {
+        *("JobId", "DatasetArn", "IngestionInputConfiguration", "RoleArn", "CreatedAt", "Status"),
+        *("DataQualitySummary", "IngestedFilesSummary", "IngestedDataSize", "DataStartTime", "DataEndTime"),
+    }
+    assert job["IngestionInputConfiguration"] == {"S3InputConfiguration": {"Bucket": "plant-one", "Prefix": "in/"}}
+    assert job["DataQualitySummary"] == {
+        "InsufficientSensorData": {
+            "MissingCompleteSensorData": {"AffectedSensorCount": 0},
+            "SensorsWithShortDateRange": {"AffectedSensorCount": 4},
+        },
+        "MissingSensorData": {"AffectedSensorCount": 0, "TotalNumberOfMissingValues": 0},
+        "InvalidSensorData": {"AffectedSensorCount": 0, "TotalNumberOfInvalidValues": 0},
+        "UnsupportedTimestamps": {"TotalNumberOfUnsupportedTimestamps": 0},
+        "DuplicateTimestamps": {"TotalNumberOfDuplicateTimestamps": 0},
+    }
+    assert job["IngestedFilesSummary"] == {
+        "TotalNumberOfFiles": 1,
+        "IngestedNumberOfFiles": 1,
+        "DiscardedFiles": [],
+    }
+    rows = client.list_sensor_statistics(DatasetName="recorded")["SensorStatisticsSummaries"]
+    assert [row["SensorName"] for row in rows] == ["s0", "s1", "s2", "s3"]
+    assert set(rows[0]) == {
+        *("ComponentName", "SensorName", "DataExists", "MissingValues", "InvalidValues", "InvalidDateEntries"),
+        *("DuplicateTimestamps", "CategoricalValues", "MultipleOperatingModes", "LargeTimestampGaps"),
+        *("MonotonicValues", "DataStartTime", "DataEndTime"),
+    }
+    assert rows[0]["MissingValues"] == {"Count": 0, "Percentage": 0.0}
+    assert rows[0]["LargeTimestampGaps"] == {"Status": "NO_ISSUE_DETECTED"}
+    assert rows[0]["DataStartTime"] == START
+    older = client.list_sensor_statistics(DatasetName="recorded", IngestionJobId=job["JobId"])
+    assert older["SensorStatisticsSummaries"] == rows
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="ingestion job"):
+        client.list_sensor_statistics(DatasetName="recorded", IngestionJobId="0" * 32)
+
+
+def test_broken_files_are_left_out_and_named_and_a_bad_header_fails_the_job(process: Process, folder: Path) -> None:
+    bucket = folder / "buckets" / "mixed-files"
+    write(bucket, "in/pump/good.csv", plant(300))
+    (bucket / "in/pump/empty.csv").touch()
+    (bucket / "in/pump/picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    client = process.client()
+    job = ingest(client, "mixed", "mixed-files", "in/")
+    assert job["Status"] == "SUCCESS", job
+    assert job["IngestedFilesSummary"] == {
+        "TotalNumberOfFiles": 3,
+        "IngestedNumberOfFiles": 1,
+        "DiscardedFiles": [
+            {"Bucket": "mixed-files", "Key": "in/pump/empty.csv"},
+            {"Bucket": "mixed-files", "Key": "in/pump/picture.csv"},
+        ],
+    }
+    assert job["StatusDetail"].startswith("2 files were left out: 'in/pump/empty.csv': ")
+    (bucket / "in/pump/header.csv").write_text("time,flow,pressure bar,flow\n2024-01-01 00:00:00,1,2,3\n")
+    again = start_ingestion(client, "mixed", "mixed-files", "in/")
+    failed = wait(lambda: client.describe_data_ingestion_job(JobId=again))
+    assert failed["Status"] == "FAILED"
+    assert failed["FailedReason"].startswith("file 'in/pump/header.csv', column 3: ")
+    listed = client.list_data_ingestion_jobs(DatasetName="mixed")["DataIngestionJobSummaries"]
+    assert [row["Status"] for row in listed] == ["FAILED", "SUCCESS"]
