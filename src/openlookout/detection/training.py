@@ -13,6 +13,7 @@ from openlookout.detection.scaling import fit_scaling
 TRAINING_ROWS_MIN = 200
 # More rows teach little more and cost time; taken as contiguous stretches, so that lags and windows stay whole.
 FIT_ROWS_MAX = 40_000
+FIT_CELLS_MAX = 4_000_000  # Of wide data fewer rows: time goes with rows times sensors.
 STRETCHES = 20
 BLOCKS = 5
 CALIBRATION_QUANTILE = 0.90
@@ -65,9 +66,10 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, *, seed: int) -> 
 
 def _sampled(readings: Floats, segment: Integers, use: Booleans) -> tuple[Floats, Integers, Booleans]:
     """At most FIT_ROWS_MAX rows, in stretches spread over the whole; each stretch begins a segment."""
-    if len(readings) <= FIT_ROWS_MAX:
+    n_max = min(FIT_ROWS_MAX, FIT_CELLS_MAX // readings.shape[1])
+    if len(readings) <= n_max:
         return readings, segment, use
-    size = FIT_ROWS_MAX // STRETCHES
+    size = n_max // STRETCHES
     stretches = np.array_split(np.arange(len(readings)), STRETCHES)
     picked = [stretch[(len(stretch) - size) // 2 :][:size] for stretch in stretches]
     rows = np.concatenate(picked)
