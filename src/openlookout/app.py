@@ -1,6 +1,7 @@
 """The composition root: the only place where everything is built and joined."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -78,7 +79,7 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         stack.callback(children.close)
         queue = JobQueue(database)
         stack.callback(queue.close)
-        workplace = Workplace(database, buckets, children, queue, clock)
+        workplace = Workplace(database, buckets, emptied(settings.data / "scratch"), children, queue, clock)
         jobs: dict[str, Job] = {
             "ingest": Ingest(workplace),
             "train": Train(workplace),
@@ -189,6 +190,13 @@ def _lock(file: IO[str]) -> None:
 
         file.seek(2**30)  # Beyond what is written: a locked byte cannot be read by the process that asks who holds it.
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+
+def emptied(folder: Path) -> str:
+    """Give the absolute path of a folder that is there and empty."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder.resolve())
 
 
 def bucket_settings(settings: Settings) -> BucketSettings:

@@ -169,6 +169,7 @@ def test_after_kill_9_the_job_is_resumed_and_ends_once(tmp_path: Path, kind: str
             assert client.describe_dataset(DatasetName="d")["Status"] == "ACTIVE"
             assert len(client.list_sensor_statistics(DatasetName="d")["SensorStatisticsSummaries"]) == 30
         assert ended["Status"] == "SUCCESS", (moments, ended)
+        assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_children_die_with_their_parent(tmp_path: Path) -> None:

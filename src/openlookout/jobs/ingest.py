@@ -56,6 +56,7 @@ class Ingest:
         # The first pattern that a dataset was ingested with is used again when a later job gives none.
         place = job.input["S3InputConfiguration"]
         arguments = {
+            "scratch": self._workplace.scratch,
             "bucket": place["Bucket"],
             "prefix": place.get("Prefix", ""),
             "pattern": place.get("KeyPattern") or self._earlier_pattern(job.dataset_id),
@@ -164,7 +165,7 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
     sources = [
         Source(key, component, found[key], partial(buckets.open, bucket, key)) for key, component in assigned.components
     ]
-    with tempfile.TemporaryDirectory(prefix="openlookout-ingest-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ingest-", dir=job["scratch"]) as folder:
         out, scratch = Path(folder) / "out", Path(folder) / "scratch"
         out.mkdir()
         scratch.mkdir()

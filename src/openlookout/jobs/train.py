@@ -74,6 +74,7 @@ class Train:
         labels = configuration.get("LabelsInputConfiguration", {}).get("S3InputConfiguration")
         output = configuration.get("ModelDiagnosticsOutputConfiguration", {}).get("S3OutputConfiguration")
         return {
+            "scratch": self._workplace.scratch,
             "model_id": row.model_id,
             "model_name": row.name,
             "version": row.version,

@@ -66,7 +66,7 @@ def fit_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, A
     """
     buckets = open_buckets(settings)
     try:
-        with _reasons(), tempfile.TemporaryDirectory(prefix="openlookout-train-") as folder:
+        with _reasons(), tempfile.TemporaryDirectory(prefix="train-", dir=job["scratch"]) as folder:
             return _fit(buckets, job, Path(folder))
     except _Unusable as unusable:
         return {"failed": _sentence(str(unusable))}
@@ -79,7 +79,7 @@ def evaluate_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[s
     """
     buckets = open_buckets(settings)
     try:
-        with _reasons(), tempfile.TemporaryDirectory(prefix="openlookout-evaluate-") as folder:
+        with _reasons(), tempfile.TemporaryDirectory(prefix="evaluate-", dir=job["scratch"]) as folder:
             return _evaluate(buckets, job, Path(folder))
     except _Unusable as unusable:
         return {"failed": _sentence(str(unusable))}
@@ -195,7 +195,7 @@ def _write_diagnostics(
 ) -> str:
     place = job["diagnostics"]
     key = layout.pointwise_diagnostics(place.get("Prefix", ""), job["model_name"], job["version"])
-    with tempfile.TemporaryDirectory(prefix="openlookout-diagnostics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="diagnostics-", dir=job["scratch"]) as folder:
         path = Path(folder) / "lines.gz"
         # No time in the header: the same scores are the same file.
         with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:

@@ -31,10 +31,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Workplace:
-    """The ports of the jobs."""
+    """The ports of the jobs. `scratch` is a folder that is emptied at each start: what a killed child left is gone."""
 
     database: Database
     buckets: BucketSettings
+    scratch: str
     children: Children
     queue: JobQueue
     clock: Clock
