@@ -4,6 +4,8 @@ A transaction is opened as `reading()` or `writing()`. On SQLite a writing trans
 (BEGIN IMMEDIATE): pysqlite would begin only at the first write, and two tickers would read the same due rows.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 POSTGRES_POOL_SIZE = 20
+SQLITE_WITH_SUBSECONDS = (3, 42)
 
 
 class Database:
@@ -81,8 +84,15 @@ def _sqlite_engine(url: Any) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # An accepted request survives a power cut.
         connection.execute("PRAGMA foreign_keys=ON")
+        if sqlite3.sqlite_version_info < SQLITE_WITH_SUBSECONDS:
+            connection.create_function("unixepoch", 1, _unixepoch)
 
     return engine
+
+
+def _unixepoch(modifier: str) -> float | None:
+    """`unixepoch('subsec')` for a SQLite that answers NULL to it: dbos stamps its rows with that from Python 3.12 on."""
+    return time.time() if modifier == "subsec" else None
 
 
 def ping(database: Database) -> None:
