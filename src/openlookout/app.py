@@ -150,6 +150,11 @@ def check_keys(settings: Settings, database: Database) -> None:
         raise StartRefused(message)
 
 
+def in_url(host: str) -> str:
+    """A host as it stands in a URL: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches the address."""
     if host == "localhost":
@@ -243,7 +248,7 @@ def _server(settings: Settings, database: Database, ports: Ports) -> Server:
         version=VERSION,
         # Whatever becomes of the keys while it runs: an address that others reach is never open.
         is_open_without_keys=is_loopback(settings.host),
-        hosts=frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, f"[{settings.host}]"})
+        hosts=frozenset({"localhost", "127.0.0.1", "[::1]", in_url(settings.host)})
         if is_loopback(settings.host)
         else frozenset(),
     )

@@ -41,7 +41,7 @@ def serve(
         with service_app.running(settings) as service:
             service_app.check_keys(settings, service.database)
             with service_app.bind(settings) as listening:
-                _say_where(settings.host, listening.getsockname()[1], settings.data)
+                _say_where(service_app.in_url(settings.host), listening.getsockname()[1], settings.data)
                 service_app.serve(service, listening)
     except (service_app.StartRefused, ValueError) as error:
         _refuse(error)
@@ -130,9 +130,8 @@ def _database(data: Path, url: str):  # type: ignore[no-untyped-def]  # Loaded l
 
 
 def _say_where(host: str, port: int, data: Path) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"OpenLookout listens on http://{shown}:{port}, buckets are the folders of {data / 'buckets'}")
-    typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{shown}:{port}")
+    typer.echo(f"OpenLookout listens on http://{host}:{port}, buckets are the folders of {data / 'buckets'}")
+    typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{host}:{port}")
     sys.stdout.flush()
 
 

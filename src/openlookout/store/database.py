@@ -91,7 +91,7 @@ def _sqlite_engine(url: Any) -> Engine:
 
 
 def _unixepoch(modifier: str) -> float | None:
-    """`unixepoch('subsec')` for a SQLite that answers NULL to it: dbos stamps its rows with that from Python 3.12 on."""
+    """`unixepoch('subsec')` for a SQLite that answers NULL to it: dbos stamps rows with that from Python 3.12 on."""
     return time.time() if modifier == "subsec" else None
 
 
