@@ -13,15 +13,6 @@ HEADER = '"""{first}\n\nGenerated from definition.json by scripts/generate_api.p
 
 # Codes of the modelled exceptions as the API reference gives them; clients look at the type only.
 STATUS = {"InternalServerException": 500}
-SAID = {
-    "AccessDeniedException": "The caller may not do this.",
-    "ConflictException": "The resource is in a state that does not allow this, or the name is taken.",
-    "InternalServerException": "The service failed; the cause is in its log under the request id.",
-    "ResourceNotFoundException": "The resource does not exist.",
-    "ServiceQuotaExceededException": "A quota would be exceeded; the message names it and its value.",
-    "ThrottlingException": "Too many requests at once; try again.",
-    "ValidationException": "A member of the request breaks a constraint; the message names member and constraint.",
-}
 # What the protocol itself answers; no part of the definition, but of every AWS service.
 PROTOCOL = {
     "UnknownOperationException": (404, "The target names no operation of this service."),
@@ -59,7 +50,8 @@ def main() -> int:
 def errors(definition: dict) -> str:
     lines = [HEADER.format(first="The errors of the API, and those of its protocol.")]
     lines.append("from openlookout.api.service_error import ServiceError\n")
-    modelled = {n: (STATUS.get(n, 400), SAID[n]) for n, s in definition["shapes"].items() if s.get("exception")}
+    shapes = definition["shapes"]
+    modelled = {n: (STATUS.get(n, 400), s["documentation"]) for n, s in shapes.items() if s.get("exception")}
     for name, (status, said) in sorted((modelled | PROTOCOL).items()):
         lines.append(f'class {name}(ServiceError):\n    """{said}"""\n')
         lines.append(f'    code = "{name}"\n    http_status = {status}\n')
@@ -88,6 +80,7 @@ def types(definition: dict) -> str:
         if shape.get("exception"):
             continue
         if "enum" in shape:
+            enums.append(f"# {shape['documentation']}")
             enums.append(f"{name} = Literal[{', '.join(json.dumps(value) for value in shape['enum'])}]")
         elif shape["type"] == "structure":
             structures.append(structure(shapes, name, is_asked=name in asked))

@@ -13,7 +13,7 @@ from openlookout.api.definition import definition
 from served import Api
 
 # Runs in a child: hides botocore's own copy of the service, as a later botocore will.
-CLIENT = """
+HIDING = """
 import pathlib, sys
 import botocore.loaders
 
@@ -29,18 +29,19 @@ botocore.loaders.os.listdir = lambda path: [
     name for name in listed(path) if not (name == "lookoutequipment" and path.endswith("botocore/data"))
 ]
 botocore.loaders.Loader.FILE_LOADER_CLASS = WithoutOurs
-
+"""
+CLIENT = """
 import boto3
 def client():
     return boto3.client("lookoutequipment", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
 """
 
 
-def run(code: str, port: int, **environment: str) -> str:
+def run(code: str, port: int | None, *, is_hidden: bool = True, **environment: str) -> str:
     known = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    endpoint = {"AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT": f"http://127.0.0.1:{port}"}
+    endpoint = {} if port is None else {"AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT": f"http://127.0.0.1:{port}"}
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT + code],
+        [sys.executable, "-c", (HIDING if is_hidden else "") + CLIENT + code],
         env=known | endpoint | environment,
         capture_output=True,
         text=True,
@@ -75,6 +76,19 @@ except Exception as error:
     print(names, "terminal failure" in str(error), c.waiter_names)
 """
     assert run(code, api.port, **environment) == f"['0', '1', '2'] True {sorted(WAITERS)}"
+
+
+def test_it_wins_over_botocores_own_copy(tmp_path: Path) -> None:
+    code = "c = client(); print(c.can_paginate('list_model_versions'), len(c.waiter_names))"
+    assert run(code, None, is_hidden=False, HOME=str(tmp_path)) == "False 0"
+    install(tmp_path / ".aws" / "models")
+    assert run(code, None, is_hidden=False, HOME=str(tmp_path)) == f"True {len(WAITERS)}"
+
+
+def test_without_an_endpoint_rule_set_the_host_is_that_of_the_region(tmp_path: Path) -> None:
+    install(tmp_path)
+    host = run("print(client().meta.endpoint_url)", None, AWS_DATA_PATH=str(tmp_path), HOME=str(tmp_path / "nobody"))
+    assert host == "https://lookoutequipment.us-east-1.amazonaws.com"
 
 
 def test_installing_twice_changes_nothing_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Our definition is botocore's, member by member and constraint by constraint, but for one list of exceptions."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,16 +68,36 @@ def test_the_comparison_notices_a_changed_constraint(theirs: dict[str, Any], con
     assert f"shapes.{name}.{constraint}" in differences(without_texts(definition()), without_texts(changed), "")
 
 
-def test_no_text_is_botocores(theirs: dict[str, Any]) -> None:
-    def texts(value: Any) -> set[str]:
-        if isinstance(value, dict):
-            own = {value["documentation"]} if isinstance(value.get("documentation"), str) else set()
-            return own.union(*map(texts, value.values()))
-        return set().union(*map(texts, value)) if isinstance(value, list) else set()
+def texts(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["documentation"]} if isinstance(value.get("documentation"), str) else set()
+        return own.union(*map(texts, value.values()))
+    return set().union(*map(texts, value)) if isinstance(value, list) else set()
 
+
+def runs(text: str, n_words: int) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", re.sub("<[^>]*>", " ", text).lower())
+    return {tuple(words[start : start + n_words]) for start in range(len(words) - n_words + 1)}
+
+
+def test_no_six_words_in_a_row_are_botocores(theirs: dict[str, Any]) -> None:
+    written = set().union(*(runs(text, 6) for text in texts(theirs)))
     ours = texts(definition())
-    assert len(ours) > 100
-    assert not ours & {text.replace("<p>", "").replace("</p>", "") for text in texts(theirs)}
+    assert len(ours) > 250
+    assert len(written) > 1000
+    assert [text for text in sorted(ours) if runs(text, 6) & written] == []
+
+
+def test_every_operation_structure_enumeration_and_filter_says_what_it_is() -> None:
+    shapes, operations = definition()["shapes"], definition()["operations"]
+    speaking = {name: shape for name, shape in shapes.items() if shape["type"] == "structure" or "enum" in shape}
+    silent = [name for name, told in (operations | speaking).items() if not told.get("documentation")]
+    for name, operation in operations.items():
+        if name.startswith("List") and name != "ListTagsForResource":
+            asked = shapes[operation["input"]["shape"]]["members"]
+            optional = set(asked) - set(shapes[operation["input"]["shape"]].get("required", []))
+            silent += [f"{name}.{member}" for member in sorted(optional) if not asked[member].get("documentation")]
+    assert silent == []
 
 
 def test_types_and_errors_are_what_the_definition_gives() -> None:

@@ -1,8 +1,9 @@
 """The definition as botocore reads it: service model, paginators and waiters, and where to install them.
 
 botocore drops retired services; with these files in its data path boto3 and the AWS CLI go on working. AWS never had
-paginators and waiters for this service: ours come along, also while botocore still has its own copy of the model,
-because it looks into `~/.aws/models` and `AWS_DATA_PATH` first.
+paginators and waiters for this service: ours come along. botocore takes each file from the first folder that has it,
+in the order `AWS_DATA_PATH`, `~/.aws/models`, its own data, and merges nothing: while it still has its own copy, ours
+wins. No endpoint rule set is among them: without one botocore forms the host's name from region and endpointPrefix.
 """
 
 import json

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NotRequired, TypedDict
 
+# Whether a retrained version became the active one, or what kept it from being trained.
 AutoPromotionResult = Literal[
     "MODEL_PROMOTED",
     "MODEL_NOT_PROMOTED",
@@ -15,22 +16,39 @@ AutoPromotionResult = Literal[
     "RETRAINING_CUSTOMER_ERROR",
     "RETRAINING_CANCELLED",
 ]
+# How often a scheduler runs; counted from the full hour.
 DataUploadFrequency = Literal["PT5M", "PT10M", "PT15M", "PT30M", "PT1H"]
+# CREATED is empty, ACTIVE holds data; the others mean that data are on their way.
 DatasetStatus = Literal["CREATED", "INGESTION_IN_PROGRESS", "ACTIVE", "IMPORT_IN_PROGRESS"]
+# Gathered readings of the source are left behind, taken if the target has none, or replace the target's.
 InferenceDataImportStrategy = Literal["NO_IMPORT", "ADD_WHEN_EMPTY", "OVERWRITE"]
+# The state of one run of a scheduler; a FAILED run does not stop the scheduler.
 InferenceExecutionStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILED"]
+# PENDING becomes RUNNING, STOPPING becomes STOPPED, each by itself.
 InferenceSchedulerStatus = Literal["PENDING", "RUNNING", "STOPPING", "STOPPED"]
+# The state of an ingestion or of an import; SUCCESS and FAILED are final.
 IngestionJobStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILED", "IMPORT_IN_PROGRESS"]
+# ANOMALY was a fault, NO_ANOMALY was normal, NEUTRAL counts as neither.
 LabelRating = Literal["ANOMALY", "NO_ANOMALY", "NEUTRAL"]
+# Whether the last successful run found an anomaly.
 LatestInferenceResult = Literal["ANOMALOUS", "NORMAL"]
+# MANAGED activates a retrained version by itself when it is the better one, MANUAL leaves it to the caller.
 ModelPromoteMode = Literal["MANAGED", "MANUAL"]
+# How a version did on its labelled events; without labels it cannot be told.
 ModelQuality = Literal["QUALITY_THRESHOLD_MET", "CANNOT_DETERMINE_QUALITY", "POOR_QUALITY_DETECTED"]
+# The state of the latest training or import; SUCCESS and FAILED are final.
 ModelStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILED", "IMPORT_IN_PROGRESS"]
+# How a version came to be: first training, retraining or import.
 ModelVersionSourceType = Literal["TRAINING", "RETRAINING", "IMPORT"]
+# The state of a version; only a SUCCESS version can be active.
 ModelVersionStatus = Literal["IN_PROGRESS", "SUCCESS", "FAILED", "IMPORT_IN_PROGRESS", "CANCELED"]
+# The direction in which a sensor only ever goes; STATIC hardly moves at all.
 Monotonicity = Literal["DECREASING", "INCREASING", "STATIC"]
+# PENDING becomes RUNNING, STOPPING becomes STOPPED, each by itself.
 RetrainingSchedulerStatus = Literal["PENDING", "RUNNING", "STOPPING", "STOPPED"]
+# Whether a look at the values gives cause for concern; none is an error.
 StatisticalIssueStatus = Literal["POTENTIAL_ISSUE_DETECTED", "NO_ISSUE_DETECTED"]
+# The step of the grid that readings are averaged to before training.
 TargetSamplingRate = Literal[
     "PT1S", "PT5S", "PT10S", "PT15S", "PT30S", "PT1M", "PT5M", "PT10M", "PT15M", "PT30M", "PT1H"
 ]
