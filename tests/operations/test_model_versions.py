@@ -1,6 +1,7 @@
 """ListModelVersions, the heart: every filter, page and member, through boto3, against a list comprehension."""
 
 import http.client
+import itertools
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -21,31 +22,47 @@ QUALITIES = (None, "QUALITY_THRESHOLD_MET", "CANNOT_DETERMINE_QUALITY", "POOR_QU
 
 Version = dict[str, Any]
 
-versions = st.lists(
-    st.fixed_dictionaries(
-        {
-            "status": st.sampled_from(STATUSES),
-            "source_type": st.sampled_from(SOURCES),
-            "quality": st.sampled_from(QUALITIES),
-            "milliseconds_after": st.integers(1, 3000),
-        }
-    ),
-    max_size=30,
+MILLISECOND = timedelta(milliseconds=1)
+version_rows = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(STATUSES),
+        "source_type": st.sampled_from(SOURCES),
+        "quality": st.sampled_from(QUALITIES),
+        "milliseconds_after": st.integers(1, 3000),
+    }
 )
-moments = st.integers(-1000, 50_000).map(lambda ms: START + timedelta(milliseconds=ms))
-filters = st.fixed_dictionaries(
-    {},
-    optional={
-        "Status": st.sampled_from(STATUSES),
-        "SourceType": st.sampled_from(SOURCES),
-        "CreatedAtStartTime": moments,
-        "CreatedAtEndTime": moments,
-        "MinModelVersion": st.integers(1, 35),
-        "MaxModelVersion": st.integers(1, 35),
-    },
-)
+versions = st.lists(version_rows, max_size=30)
+
+
+@st.composite
+def rows_and_filters(draw: st.DrawFn) -> tuple[list[Version], dict[str, Any]]:
+    """A model's versions, many or few, and filters whose bounds lie on them, between them and just beside them."""
+    n = draw(st.integers(0, 25))
+    rows = dated(draw(st.lists(version_rows, min_size=n, max_size=n)))
+    last = int((rows[-1]["created_at"] - START) / MILLISECOND) if rows else 1000
+    moments = st.one_of(
+        st.integers(-1, last + 1).map(lambda ms: START + ms * MILLISECOND),
+        st.sampled_from([row["created_at"] for row in rows] or [START]),
+    )
+    bounds = st.integers(1, n + 2)
+    given = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "Status": st.sampled_from(STATUSES),
+                "SourceType": st.sampled_from(SOURCES),
+                "CreatedAtStartTime": moments,
+                "CreatedAtEndTime": moments,
+                "MinModelVersion": bounds,
+                "MaxModelVersion": bounds,
+            },
+        )
+    )
+    return rows, given
+
+
 each_example_makes_its_own = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -138,14 +155,40 @@ def raw(api: Api, body: dict[str, Any], **headers: str) -> tuple[int, dict[str, 
 
 
 @each_example_makes_its_own
-@given(rows=versions.map(dated), given=filters, sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4))
+@given(drawn=rows_and_filters(), sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4))
 def test_pages_of_any_size_concatenate_to_the_naive_filter(
-    api: Api, rows: list[Version], given: dict[str, Any], sizes: list[int]
+    api: Api, drawn: tuple[list[Version], dict[str, Any]], sizes: list[int]
 ) -> None:
+    rows, given = drawn
     name, _ = make_model(api, rows)
     got = pages(api.client, name, sizes, given)
     assert [summary["ModelVersion"] for page in got for summary in page] == naive(rows, given)
     assert all(len(page) == sizes[min(i, len(sizes) - 1)] for i, page in enumerate(got[:-1]))
+
+
+def test_every_value_of_every_filter_and_of_every_pair_gives_the_naive_filter(api: Api) -> None:
+    """Exhaustive on seven versions: each bound before, on, between and after them."""
+    rows = dated(
+        [
+            {"status": STATUSES[i % 3], "source_type": SOURCES[i % 2], "quality": None, "milliseconds_after": 1000}
+            for i in range(7)
+        ]
+    )
+    name, _ = make_model(api, rows)
+    times = [START + timedelta(seconds=i, milliseconds=ms) for i in (0, 1, 4, 7) for ms in (0, 500)]
+    values: dict[str, list[Any]] = {
+        "Status": list(STATUSES[:4]),
+        "SourceType": list(SOURCES),
+        "CreatedAtStartTime": times,
+        "CreatedAtEndTime": times,
+        "MinModelVersion": [1, 2, 4, 7, 8],
+        "MaxModelVersion": [1, 2, 4, 7, 8],
+    }
+    alone = [{member: value} for member, some in values.items() for value in some]
+    pairs = [{a: x, b: y} for a, b in itertools.combinations(values, 2) for x in values[a] for y in values[b]]
+    for filters in [*alone, *pairs]:
+        got = api.client.list_model_versions(ModelName=name, **filters)["ModelVersionSummaries"]
+        assert [summary["ModelVersion"] for summary in got] == naive(rows, filters), filters
 
 
 @each_example_makes_its_own
