@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-STEP = timedelta(minutes=5)
 ROWS_PER_DAY = 288
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

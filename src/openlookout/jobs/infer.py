@@ -44,7 +44,11 @@ class Infer:
         if "failed" in answer:
             self.abandon(identity, answer["failed"])
         else:
-            self._publish(identity, attempt, answer)
+            self.finish(steps, identity, attempt, answer)
+
+    def finish(self, steps: Steps, identity: str, attempt: int, answer: dict[str, Any]) -> None:
+        """Publish what was scored and delete the state before it; an attempt that may not publish deletes none."""
+        if self._publish(identity, attempt, answer):
             steps.run("tidy", self._tidy, answer["earlier_state_key"])
 
     @retried
@@ -88,7 +92,7 @@ class Infer:
         answer = self._workplace.children.run(SECONDS_MAX, infer_window, self._workplace.buckets, job)
         return {**answer, "version": row.active_version, "earlier_state_key": row.state_key}
 
-    def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> None:
+    def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> bool:
         with self._workplace.database.writing() as connection:
             execution = _execution(connection, identity)
             values: dict[str, object] = {
@@ -98,7 +102,7 @@ class Infer:
                 "result_key": answer["result_key"],
             }
             if not publish(connection, inference_execution, inference_execution.c.id == identity, attempt, values):
-                return
+                return False
             for event in answer["events"]:
                 _keep_event(connection, execution.scheduler_id, event)
             connection.execute(
@@ -111,6 +115,7 @@ class Infer:
                 )
             )
             self._enqueue_next(connection, execution.scheduler_id)
+        return True
 
     def abandon(self, identity: str, reason_text: str) -> None:
         with self._workplace.database.writing() as connection:

@@ -16,7 +16,7 @@ from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_b
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.detection.contract import Scores
 from openlookout.detection.events import find_events
-from openlookout.jobs.live_state import LiveState, dump, restore
+from openlookout.jobs.live_state import LiveState, dump, remembered, restore
 from openlookout.jobs.results import lines
 from openlookout.jobs.version_files import VersionFiles, read_version, running_segments
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
@@ -82,7 +82,6 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> d
     return {
         "result_key": result_key,
         "state_key": state_key,
-        "rate_us": grid.rate_us,
         "events": _events(grid, segment, on & shown, shown_scores, version.sensors),
     }
 
@@ -143,18 +142,15 @@ def _next_state(
     version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], grid: Grid, detector: Any
 ) -> LiveState:
     last_us = int(grid.timestamps[-1]) if len(grid.timestamps) else state.last_us
-    if last_us is None:
-        return LiveState(None, tail, state.off_value, detector)
-    keep_from = last_us - version.sampling.history_us(2)
+    # No row yet: no reading yet, so there is nothing to look back on.
+    keep_from = np.iinfo(np.int64).min if last_us is None else last_us - version.sampling.history_us(2)
     off_value = state.off_value
-    kept = {}
-    for component, readings in tail.items():
-        first = int(np.searchsorted(readings.timestamps, keep_from, "right"))
+    for readings in tail.values():
         if version.off is not None and version.off.full_name in readings.sensors:
-            column = readings.values[:first, readings.sensors.index(version.off.full_name)]
+            column = readings.values[readings.timestamps <= keep_from, readings.sensors.index(version.off.full_name)]
             there = column[~np.isnan(column)]
             off_value = float(there[-1]) if len(there) else off_value
-        kept[component] = Readings(readings.sensors, readings.timestamps[first:], readings.values[first:])
+    kept = {component: remembered(readings, keep_from) for component, readings in tail.items()}
     return LiveState(last_us, kept, off_value, detector)
 
 

@@ -64,3 +64,9 @@ def restore(content: bytes) -> LiveState:
         None if off_value is None else float.fromhex(off_value),
         detector if said["has_detector"] else None,
     )
+
+
+def remembered(readings: Readings, after_us: int) -> Readings:
+    """The rows later than a time that hold a reading: no row looks back on the others, and they would add up."""
+    kept = (readings.timestamps > after_us) & ~np.isnan(readings.values).all(axis=1)
+    return Readings(readings.sensors, readings.timestamps[kept], readings.values[kept])

@@ -20,8 +20,6 @@ from openlookout.clock import Clock
 from openlookout.operations.tokens import Tokens
 from openlookout.store.database import Database
 
-ID_ATTEMPTS_MAX = 3
-
 
 class Jobs(Protocol):
     """Where an operation leaves the work that happens later."""
