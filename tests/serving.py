@@ -82,7 +82,7 @@ def wait(look: Callable[[], Mapping[str, Any]], seconds: float = 120) -> Mapping
 
 def ingest(client: Any, name: str, bucket: str, prefix: str, **more: Any) -> Mapping[str, Any]:
     """Create a dataset, ingest a prefix, give the ended job."""
-    client.create_dataset(DatasetName=name, ClientToken="t")
+    client.create_dataset(DatasetName=name)
     job = start_ingestion(client, name, bucket, prefix, **more)
     return wait(lambda: client.describe_data_ingestion_job(JobId=job))
 
@@ -90,12 +90,12 @@ def ingest(client: Any, name: str, bucket: str, prefix: str, **more: Any) -> Map
 def start_ingestion(client: Any, name: str, bucket: str, prefix: str, **more: Any) -> str:
     place = {"Bucket": bucket, "Prefix": prefix, **more}
     started = client.start_data_ingestion_job(
-        DatasetName=name, IngestionInputConfiguration={"S3InputConfiguration": place}, RoleArn=ROLE, ClientToken="t"
+        DatasetName=name, IngestionInputConfiguration={"S3InputConfiguration": place}, RoleArn=ROLE
     )
     return str(started["JobId"])
 
 
 def train(client: Any, name: str, dataset: str, **more: Any) -> Mapping[str, Any]:
     """Create a model, give the description of it when training has ended."""
-    client.create_model(ModelName=name, DatasetName=dataset, RoleArn=ROLE, ClientToken="t", **more)
+    client.create_model(ModelName=name, DatasetName=dataset, RoleArn=ROLE, **more)
     return wait(lambda: client.describe_model(ModelName=name))

@@ -1,11 +1,12 @@
 """What can be set and called is documented."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from openlookout.cli import app, keys
+from openlookout.limits import AWS, OWN, Limits, read_limits
 from openlookout.settings import ENVIRONMENT_PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).parents[1]
@@ -14,6 +15,23 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
 def test_every_setting_is_in_the_docs(field: str) -> None:
     assert f"`{ENVIRONMENT_PREFIX}{field.upper()}`" in (ROOT / "docs" / "operations.md").read_text()
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Limits)])
+def test_every_limit_is_in_the_docs_with_its_values(field: str) -> None:
+    row = f"| `OPENLOOKOUT_LIMIT_{field.upper()}` | {getattr(OWN, field):,} | {getattr(AWS, field):,} | "
+    assert row in (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_limits_are_a_table_with_changes() -> None:
+    changed = read_limits("aws", {"OPENLOOKOUT_LIMIT_MODELS": "20", "OPENLOOKOUT_LIMITS": "aws", "HOME": "/"})
+    assert changed == replace(AWS, models=20)
+    with pytest.raises(ValueError, match="limits must be one of own, aws, not 'none'"):
+        read_limits("none", {})
+    with pytest.raises(ValueError, match="OPENLOOKOUT_LIMIT_MODELS must be a whole number, not '-1'"):
+        read_limits("own", {"OPENLOOKOUT_LIMIT_MODELS": "-1"})
+    with pytest.raises(ValueError, match="OPENLOOKOUT_LIMIT_MODEL is no limit; there are OPENLOOKOUT_LIMIT_DATASETS, "):
+        read_limits("own", {"OPENLOOKOUT_LIMIT_MODEL": "1"})
 
 
 def test_every_command_is_in_the_docs() -> None:

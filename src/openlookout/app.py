@@ -24,11 +24,15 @@ from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, JobQueue, Queue, Worker
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.ingest import Ingest
-from openlookout.jobs.retention import LOOK_SECONDS, forget_ended
+from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_tokens
+from openlookout.jobs.retraining_ticker import TICK_SECONDS as RETRAINING_TICK_SECONDS
+from openlookout.jobs.retraining_ticker import RetrainingTicker
 from openlookout.jobs.rounds import Rounds
 from openlookout.jobs.ticker import TICK_SECONDS, Ticker
 from openlookout.jobs.train import Train
+from openlookout.jobs.transfer import ImportDataset, ImportVersion
 from openlookout.jobs.workplace import Workplace
+from openlookout.limits import read_limits
 from openlookout.operations.dispatch import dispatcher
 from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
@@ -66,6 +70,7 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         StartRefused: another process has the folder.
     """
     clock = clock or SystemClock()
+    limits = read_limits(settings.limits)
     with ExitStack() as stack:
         settings.data.mkdir(parents=True, exist_ok=True)
         stack.enter_context(locked(settings.data))
@@ -79,24 +84,36 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         stack.callback(children.close)
         queue = JobQueue(database)
         stack.callback(queue.close)
-        workplace = Workplace(database, buckets, emptied(settings.data / "scratch"), children, queue, clock)
+        scratch = emptied(settings.data / "scratch")
+        workplace = Workplace(database, buckets, scratch, children, queue, clock, limits)
         jobs: dict[str, Job] = {
             "ingest": Ingest(workplace),
             "train": Train(workplace),
             "infer": Infer(workplace),
             "discard": Discard(workplace),
+            "import-dataset": ImportDataset(workplace),
+            "import-version": ImportVersion(workplace),
         }
-        queues = (Queue("ingest", 1), Queue("train", 1), Queue("infer", n_children + 2), Queue("discard", 1))
+        queues = (
+            Queue("ingest", 1),
+            Queue("train", 1),
+            Queue("infer", n_children + 2),
+            Queue("discard", 1),
+            Queue("import-dataset", 1),
+            Queue("import-version", 1),
+        )
         worker = Worker(database, jobs, queues)
         worker.start()
         stack.callback(worker.stop, SHUTDOWN_SECONDS)
         for rounds in (
             Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
+            Rounds("retraining", RETRAINING_TICK_SECONDS, RetrainingTicker(database, queue, clock).tick),
+            Rounds("tokens", LOOK_SECONDS, partial(forget_tokens, database, clock, settings.token_hours)),
             Rounds("retention", LOOK_SECONDS, partial(forget_ended, queue)),
         ):
             rounds.start()
             stack.callback(rounds.stop)
-        ports = Ports(database, queue, clock, Tokens.of(database))
+        ports = Ports(database, queue, clock, Tokens.of(database), limits, settings.token_hours)
         yield Service(settings, database, _server(settings, database, ports))
 
 

@@ -22,18 +22,24 @@ Data = Annotated[Path | None, typer.Option(help="Folder of the database and the 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8580]")]
 Account = Annotated[str | None, typer.Option(help="Account of every caller while there are no access keys.")]
+Limits = Annotated[str | None, typer.Option(help="The quotas: own, or aws for the service's. [default: own]")]
 Region = Annotated[str | None, typer.Option(help="Region of unsigned requests. [default: us-east-1]")]
 
 
 @app.command()
 def serve(
-    data: Data = None, host: Host = None, port: Port = None, account: Account = None, region: Region = None
+    data: Data = None,
+    host: Host = None,
+    port: Port = None,
+    account: Account = None,
+    region: Region = None,
+    limits: Limits = None,
 ) -> None:
     """Run the whole service in one process: API, workers and ticker."""
     from openlookout import app as service_app
     from openlookout.settings import read_settings
 
-    flags = {"data": data, "host": host, "port": port, "account": account, "region": region}
+    flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
     try:
         settings = read_settings(flags)
         # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.

@@ -34,6 +34,10 @@ class Settings:
     """A certificate authority's file for the S3 endpoint."""
     s3_bucket: str = "openlookout"
     """With S3, the bucket of the service's own objects."""
+    limits: str = "own"
+    """The quotas: `own`, generous for one's own machine, or `aws`, the service's documented ones."""
+    token_hours: int = 24
+    """How many hours a ClientToken is remembered after the work behind its request has ended."""
     workers: int = 0
     """How many child processes compute at once; 0: as many as there are processors."""
 

@@ -65,7 +65,7 @@ def test_with_it_an_unmodified_client_pages_and_waits(api: Api, tmp_path: Path, 
         environment = {"AWS_DATA_PATH": str(tmp_path / "models"), "HOME": str(tmp_path / "nobody")}
     prefix = f"p{uuid.uuid4().hex}"
     for number in range(3):
-        api.client.create_dataset(DatasetName=f"{prefix}-{number}", ClientToken="t")
+        api.client.create_dataset(DatasetName=f"{prefix}-{number}")
     code = f"""
 c = client()
 pages = c.get_paginator("list_datasets").paginate(DatasetNameBeginsWith={prefix!r}, PaginationConfig={{"PageSize": 1}})

@@ -23,7 +23,8 @@ def test_two_components_never_share_a_folder_even_where_case_does_not_count(one:
 def test_every_component_makes_a_key_that_a_folder_can_hold(component: str) -> None:
     for key in (
         layout.part(layout.ingestion("d", "j", 1), component, 7),
-        layout.accumulated("s", datetime(2026, 1, 1, tzinfo=UTC), component),
+        layout.accumulated_part(layout.accumulated("m", "e", 1), component),
+        layout.accumulated_part(layout.imported("m", 2, 1, datetime(2026, 1, 1, tzinfo=UTC)), component),
     ):
         check_key("service", key)
         assert all(0 < len(segment) <= NAME_BYTES_MAX and segment[0] != "." for segment in key.split("/"))

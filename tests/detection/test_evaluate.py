@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openlookout.detection.evaluate import METRICS_CHARACTERS_MAX, model_metrics, quality
+from openlookout.detection.evaluate import METRICS_CHARACTERS_MAX, Labels, Verdict, judge, model_metrics
 from openlookout.detection.events import Event, find_events
 
 HOUR = 3_600_000_000
@@ -88,4 +88,37 @@ def test_the_text_is_whole_json_within_the_limit_and_counts_every_event(n_events
 def test_quality_follows_its_rule(rows: list[int], labels: list[tuple[int, int]], expected: str) -> None:
     alarm = np.zeros(100, bool)
     alarm[rows] = True
-    assert quality(events_of(rows), labels, np.arange(100) * HOUR, alarm) == expected
+    verdict = judge(events_of(rows), Labels(labels), np.arange(100) * HOUR, alarm)
+    assert verdict.quality == expected
+    assert (verdict.skill is None) == (not labels)
+
+
+def judged(rows: list[int], labels: Labels) -> Verdict:
+    alarm = np.zeros(100, bool)
+    alarm[rows] = True
+    return judge(events_of(rows), labels, np.arange(100) * HOUR, alarm)
+
+
+def test_alarms_in_neutral_ranges_count_neither_way() -> None:
+    anomaly, neutral = (9 * HOUR, 20 * HOUR), (30 * HOUR, 50 * HOUR)
+    rows = [10, *range(30, 40)]
+    assert judged(rows, Labels([anomaly])).quality == "POOR_QUALITY_DETECTED"
+    assert judged(rows, Labels([anomaly], neutral=[neutral])).quality == "QUALITY_THRESHOLD_MET"
+    assert metrics_of(events_of(rows), [anomaly], ["a\\x", "a\\y"], [neutral])["unknown_event_metrics"] == {
+        "num_identified": 0,
+        "total_duration_in_seconds": 0.0,
+    }
+
+
+def test_alarms_in_ranges_labelled_normal_weigh_as_the_share_of_those() -> None:
+    """Three of a hundred rows are few; three of the ten that a person called normal are not."""
+    anomaly, normal = (9 * HOUR, 20 * HOUR), (30 * HOUR, 39 * HOUR)
+    rows = [10, 30, 31, 32]
+    assert judged(rows, Labels([anomaly])).quality == "QUALITY_THRESHOLD_MET"
+    assert judged(rows, Labels([anomaly], normal=[normal])).quality == "POOR_QUALITY_DETECTED"
+
+
+def test_a_model_that_finds_more_or_alarms_less_has_the_greater_skill() -> None:
+    labels = Labels([(9 * HOUR, 20 * HOUR), (50 * HOUR, 60 * HOUR)])
+    skills = [judged(rows, labels).skill or 0.0 for rows in ([], [10], [10, 30], [10, 55, 30], [10, 55])]
+    assert skills[0] < skills[2] < skills[1] < skills[3] < skills[4]

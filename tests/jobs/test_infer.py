@@ -68,7 +68,15 @@ def add_execution(workplace: Workplace, status: str) -> str:
     return identity
 
 
-ANSWER = {"version": 1, "result_key": "k", "state_key": "new", "earlier_state_key": EARLIER, "events": []}
+ANSWER = {
+    "version": 1,
+    "model_id": "m",
+    "result_key": "k",
+    "state_key": "new",
+    "earlier_state_key": EARLIER,
+    "accumulated": "models/m/accumulated/e-1/",
+    "events": [],
+}
 
 
 @pytest.mark.parametrize(("status", "is_published"), [("IN_PROGRESS", True), ("FAILED", False), ("SUCCESS", False)])

@@ -1,4 +1,4 @@
-"""All List operations: no member is forgotten, pages of any size are the naive list, and what is not built says so."""
+"""All List operations: no member is forgotten, and pages of any size are the naive list."""
 
 import string
 import uuid
@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openlookout.api.definition import definition
-from openlookout.operations import datasets, inference_results, inference_schedulers, ingestion, model_versions, models
+from openlookout.operations import (
+    datasets,
+    inference_results,
+    inference_schedulers,
+    ingestion,
+    labels,
+    model_versions,
+    models,
+    retraining_schedulers,
+)
 from openlookout.operations.listing import PAGING
 from openlookout.operations.operation import OPERATIONS
 from openlookout.store.tables import (
@@ -25,20 +34,11 @@ from openlookout.store.tables import (
 )
 from served import ACCOUNT, REGION, Api
 
-# Ends empty with the release that builds the rest.
-UNBUILT = {
-    *("CreateLabel", "CreateLabelGroup", "DeleteLabel", "DeleteLabelGroup", "DescribeLabel", "DescribeLabelGroup"),
-    *("ListLabelGroups", "ListLabels", "UpdateLabelGroup"),
-    *("CreateRetrainingScheduler", "DeleteRetrainingScheduler", "DescribeRetrainingScheduler"),
-    *("ListRetrainingSchedulers", "StartRetrainingScheduler", "StopRetrainingScheduler", "UpdateRetrainingScheduler"),
-    *("ListTagsForResource", "TagResource", "UntagResource"),
-    *("DeleteResourcePolicy", "DescribeResourcePolicy", "PutResourcePolicy"),
-    *("ImportDataset", "ImportModelVersion", "UpdateModel"),
-}
 # Members that say whose rows are listed.
 SCOPE = {
     "ListInferenceEvents": {"InferenceSchedulerName"},
     "ListInferenceExecutions": {"InferenceSchedulerName"},
+    "ListLabels": {"LabelGroupName"},
     "ListModelVersions": {"ModelName"},
     "ListSensorStatistics": {"DatasetName", "IngestionJobId"},
 }
@@ -51,24 +51,22 @@ LISTINGS = {
     "ListInferenceSchedulers": inference_schedulers.SCHEDULERS,
     "ListInferenceExecutions": inference_results.EXECUTIONS,
     "ListInferenceEvents": inference_results.EVENTS,
+    "ListLabelGroups": labels.LABEL_GROUPS,
+    "ListLabels": labels.LABELS,
+    "ListRetrainingSchedulers": retraining_schedulers.RETRAINING_SCHEDULERS,
 }
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def test_what_is_built_and_what_is_not_are_the_49_operations() -> None:
+def test_what_is_built_are_the_49_operations() -> None:
     assert len(definition()["operations"]) == 49
-    assert set(OPERATIONS) | UNBUILT == set(definition()["operations"])
-    assert not set(OPERATIONS) & UNBUILT
+    assert set(OPERATIONS) == set(definition()["operations"])
 
 
-def test_an_operation_that_is_not_built_says_so(api: Api) -> None:
-    with pytest.raises(ClientError, match="CreateLabelGroup is not built yet"):
-        api.client.create_label_group(LabelGroupName="g", ClientToken="t")
-
-
-def test_every_built_list_operation_is_a_listing() -> None:
-    assert {name for name in OPERATIONS if name.startswith("List")} == set(LISTINGS)
+def test_every_list_operation_is_a_listing() -> None:
+    """Tags come without pages."""
+    assert {name for name in OPERATIONS if name.startswith("List")} == {*LISTINGS, "ListTagsForResource"}
 
 
 @pytest.mark.parametrize("name", LISTINGS)

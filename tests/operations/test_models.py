@@ -38,7 +38,7 @@ def active(api: Api) -> str:
 
 
 def create(api: Api, source: str, **more: Any) -> Any:
-    return api.client.create_model(ModelName=f"m-{uuid.uuid4().hex}", DatasetName=source, ClientToken="t", **more)
+    return api.client.create_model(ModelName=f"m-{uuid.uuid4().hex}", DatasetName=source, **more)
 
 
 def day(n: int) -> datetime:
@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(api: Api, active: str, 
 
 def test_a_dataset_without_data_cannot_be_trained_on(api: Api) -> None:
     name = f"d-{uuid.uuid4().hex}"
-    api.client.create_dataset(DatasetName=name, ClientToken="t")
+    api.client.create_dataset(DatasetName=name)
     with pytest.raises(api.client.exceptions.ConflictException, match="is CREATED"):
         create(api, name)
     with pytest.raises(api.client.exceptions.ResourceNotFoundException):
@@ -110,7 +110,7 @@ def test_a_dataset_without_data_cannot_be_trained_on(api: Api) -> None:
 def test_a_model_in_training_is_described_listed_and_guarded(api: Api, active: str) -> None:
     name = f"m-{uuid.uuid4().hex}"
     more = {"DataPreProcessingConfiguration": {"TargetSamplingRate": "PT5M"}, "OffCondition": "pump\\flow<1"}
-    made = api.client.create_model(ModelName=name, DatasetName=active, ClientToken="t", RoleArn=ROLE, **more)
+    made = api.client.create_model(ModelName=name, DatasetName=active, RoleArn=ROLE, **more)
     assert made["Status"] == "IN_PROGRESS"
     described = api.client.describe_model(ModelName=name)
     assert described["ModelArn"] == made["ModelArn"]
@@ -123,7 +123,7 @@ def test_a_model_in_training_is_described_listed_and_guarded(api: Api, active: s
         (1, "IN_PROGRESS", "TRAINING")
     ]
     with pytest.raises(api.client.exceptions.ConflictException, match="exists already"):
-        api.client.create_model(ModelName=name, DatasetName=active, ClientToken="u")
+        api.client.create_model(ModelName=name, DatasetName=active)
     with pytest.raises(api.client.exceptions.ConflictException, match="IN_PROGRESS"):
         api.client.delete_model(ModelName=name)
     with pytest.raises(api.client.exceptions.ConflictException, match=f"used by the model '{name}'"):
@@ -136,7 +136,6 @@ def test_a_model_in_training_is_described_listed_and_guarded(api: Api, active: s
             DataInputConfiguration={"S3InputConfiguration": {"Bucket": "bucket"}},
             DataOutputConfiguration={"S3OutputConfiguration": {"Bucket": "bucket"}},
             RoleArn=ROLE,
-            ClientToken="t",
         )
 
 
@@ -198,7 +197,6 @@ def test_files_more_often_than_the_sampling_rate_are_refused(api: Api, versions:
         "DataInputConfiguration": {"S3InputConfiguration": {"Bucket": "bucket"}},
         "DataOutputConfiguration": {"S3OutputConfiguration": {"Bucket": "bucket"}},
         "RoleArn": ROLE,
-        "ClientToken": "t",
     }
     with pytest.raises(ClientError, match="PT5M must not be shorter than the model's sampling rate of 600 seconds"):
         api.client.create_inference_scheduler(InferenceSchedulerName=versions, DataUploadFrequency="PT5M", **request)

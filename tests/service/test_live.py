@@ -94,7 +94,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             DataInputConfiguration={"S3InputConfiguration": {"Bucket": BUCKET, "Prefix": "in/"}},
             DataOutputConfiguration={"S3OutputConfiguration": {"Bucket": BUCKET, "Prefix": "out/"}},
             RoleArn=ROLE,
-            ClientToken="t",
         )
         wait(lambda: client.describe_inference_scheduler(InferenceSchedulerName="plant"))
         for component, frame in two_components(fresh).items():

@@ -104,11 +104,11 @@ def test_with_keys_only_signed_requests_are_let_in_and_each_account_sees_its_own
         one, two = (
             process.client(key=keys["AWS_ACCESS_KEY_ID"], secret=keys["AWS_SECRET_ACCESS_KEY"]) for keys in made
         )
-        arn = one.create_dataset(DatasetName="mine", ClientToken="t")["DatasetArn"]
+        arn = one.create_dataset(DatasetName="mine")["DatasetArn"]
         assert ":111111111111:dataset/mine/" in arn
         assert len(one.list_datasets()["DatasetSummaries"]) == 1
         assert two.list_datasets()["DatasetSummaries"] == []
-        one.create_dataset(DatasetName="more", ClientToken="t")
+        one.create_dataset(DatasetName="more")
         token = one.list_datasets(MaxResults=1)["NextToken"]
         with pytest.raises(two.exceptions.ValidationException, match="NextToken does not belong"):
             two.list_datasets(NextToken=token)
@@ -124,7 +124,7 @@ def test_with_keys_only_signed_requests_are_let_in_and_each_account_sees_its_own
 
 
 def test_regions_do_not_see_each_other(process: Process) -> None:
-    process.client(region="eu-west-1").create_dataset(DatasetName="european", ClientToken="t")
+    process.client(region="eu-west-1").create_dataset(DatasetName="european")
     with pytest.raises(process.client().exceptions.ResourceNotFoundException):
         process.client().describe_dataset(DatasetName="european")
 
@@ -133,7 +133,7 @@ def test_rows_and_page_tokens_survive_a_restart(tmp_path: Path) -> None:
     with serving(tmp_path) as process:
         client = process.client()
         for name in "abc":
-            client.create_dataset(DatasetName=name, ClientToken="t")
+            client.create_dataset(DatasetName=name)
         token = client.list_datasets(MaxResults=1)["NextToken"]
         assert process.stop() == 0
     with serving(tmp_path) as process:
@@ -149,9 +149,9 @@ def test_after_kill_9_the_job_is_resumed_and_ends_once(tmp_path: Path, kind: str
     with serving(tmp_path) as process:
         if kind == "training":
             assert ingest(process.client(), "d", "plant-two", "in/")["Status"] == "SUCCESS"
-            process.client().create_model(ModelName="m", DatasetName="d", ClientToken="t")
+            process.client().create_model(ModelName="m", DatasetName="d")
         else:
-            process.client().create_dataset(DatasetName="d", ClientToken="t")
+            process.client().create_dataset(DatasetName="d")
             job = start_ingestion(process.client(), "d", "plant-two", "in/")
         time.sleep(moments[0])
         process.kill()
@@ -175,7 +175,7 @@ def test_after_kill_9_the_job_is_resumed_and_ends_once(tmp_path: Path, kind: str
 def test_children_die_with_their_parent(tmp_path: Path) -> None:
     write(tmp_path / "buckets" / "plant-two", "in/pump/a.csv", plant(60_000, 30))
     with serving(tmp_path) as process:
-        process.client().create_dataset(DatasetName="d", ClientToken="t")
+        process.client().create_dataset(DatasetName="d")
         start_ingestion(process.client(), "d", "plant-two", "in/")
         deadline = time.monotonic() + 30
         while not (children := children_of(process.popen.pid)):

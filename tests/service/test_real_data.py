@@ -131,7 +131,6 @@ def inferred(service: Service, name: str, bucket: Path, after: datetime, end: da
         DataInputConfiguration={"S3InputConfiguration": {"Bucket": bucket.name, "Prefix": "in/"}},
         DataOutputConfiguration={"S3OutputConfiguration": {"Bucket": bucket.name, "Prefix": "out/"}},
         RoleArn=ROLE,
-        ClientToken="t",
     )
     wait(lambda: client.describe_inference_scheduler(InferenceSchedulerName=name))
     last = end.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
@@ -159,13 +158,12 @@ def alarm_shares(lines: list[dict[str, Any]], labels: list[tuple[datetime, datet
 def test_role_and_key_are_validated_and_echoed(service: Service) -> None:
     client = service.client
     key = "arn:aws:kms:us-east-1:123456789012:key/1234"
-    client.create_dataset(DatasetName="with-key", ServerSideKmsKeyId=key, ClientToken="t")
+    client.create_dataset(DatasetName="with-key", ServerSideKmsKeyId=key)
     assert client.describe_dataset(DatasetName="with-key")["ServerSideKmsKeyId"] == key
     with pytest.raises(client.exceptions.ValidationException, match="roleArn"):
         client.start_data_ingestion_job(
             DatasetName="with-key",
             IngestionInputConfiguration={"S3InputConfiguration": {"Bucket": "bucket"}},
             RoleArn="no role, twenty characters long",
-            ClientToken="t",
         )
     assert ROLE.startswith("arn:aws:iam::")

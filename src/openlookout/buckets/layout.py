@@ -47,9 +47,18 @@ def live_state(scheduler_id: str, execution_id: str, attempt: int) -> str:
     return f"schedulers/{scheduler_id}/state/{execution_id}-{attempt}.npz"
 
 
-def accumulated(scheduler_id: str, data_end: datetime, component: str) -> str:
-    """The readings of one execution's window; `data_end` is aware."""
-    return f"schedulers/{scheduler_id}/accumulated/{_time(data_end):%Y%m%dT%H%M%SZ}/{_segment(component)}.parquet"
+def accumulated(model_id: str, execution_id: str, attempt: int) -> str:
+    """The prefix of the readings of one attempt of an execution, kept for retraining."""
+    return f"models/{model_id}/accumulated/{execution_id}-{attempt}/"
+
+
+def imported(model_id: str, number: int, attempt: int, data_end: datetime) -> str:
+    """The prefix of accumulated readings that came with an imported version; `data_end` is aware."""
+    return f"models/{model_id}/accumulated/import-{number}-{attempt}/{_time(data_end):%Y%m%dT%H%M%SZ}/"
+
+
+def accumulated_part(prefix: str, component: str) -> str:
+    return f"{prefix}{_segment(component)}.parquet"
 
 
 def results(output_prefix: str, data_start: datetime) -> str:

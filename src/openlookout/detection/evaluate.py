@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -19,15 +20,47 @@ Label = tuple[int, int]
 Quality = Literal["QUALITY_THRESHOLD_MET", "POOR_QUALITY_DETECTED", "CANNOT_DETERMINE_QUALITY"]
 
 
-def model_metrics(events: Sequence[Event], labels: Sequence[Label], sensors: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Labels:
+    """What people said of a machine, each range (start_us, end_us) in time order: `anomalies` are not normal data and
+    are to be found, `normal` is surely normal, of `neutral` nothing is learned and nothing counted.
+    """
+
+    anomalies: Sequence[Label] = ()
+    normal: Sequence[Label] = ()
+    neutral: Sequence[Label] = ()
+
+    def within(self, start_us: int, end_us: int) -> "Labels":
+        """Those that touch a range, cut to it."""
+        return Labels(*(_cut(ranges, start_us, end_us) for ranges in (self.anomalies, self.normal, self.neutral)))
+
+
+def _cut(ranges: Sequence[Label], start_us: int, end_us: int) -> list[Label]:
+    return [(max(first, start_us), min(last, end_us)) for first, last in ranges if first <= end_us and last >= start_us]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How good a model is on a range. `skill` compares two models on one range, the higher the better; None without
+    labels.
+    """
+
+    quality: Quality
+    skill: float | None
+
+
+def model_metrics(
+    events: Sequence[Event], labels: Sequence[Label], sensors: Sequence[str], neutral: Sequence[Label] = ()
+) -> str:
     """Give ModelMetrics as JSON text, at most 50,000 characters; numbers and texts only, for clients eval() it.
 
     `labels` are the labelled ranges of the evaluation, (start_us, end_us). A label is identified when an event touches
-    it; its warning time runs from the first alarm inside it to its end. Where the text would be too long, each range
-    names fewer sensors (those that led), then digits are dropped, then the shortest ranges.
+    it; an event that touches only `neutral` ranges is not counted as unknown. A warning time runs from the first alarm
+    inside its label to the label's end. Where the text would be too long, each range names fewer sensors (those that
+    led), then digits are dropped, then the shortest ranges.
     """
     warnings = [warning for warning in (_warning(label, events) for label in labels) if warning is not None]
-    unknown = [event for event in events if not any(_touches(event, label) for label in labels)]
+    unknown = [event for event in events if not any(_touches(event, label) for label in (*labels, *neutral))]
     metrics = {
         "labeled_ranges": [{"start": _time(start), "end": _time(end)} for start, end in labels],
         "labeled_event_metrics": {
@@ -54,20 +87,36 @@ def model_metrics(events: Sequence[Event], labels: Sequence[Label], sensors: Seq
     return text
 
 
-def quality(events: Sequence[Event], labels: Sequence[Label], timestamps: np.ndarray, alarm: np.ndarray) -> Quality:
+def judge(events: Sequence[Event], labels: Labels, timestamps: np.ndarray, alarm: np.ndarray) -> Verdict:
     """Judge a model by the labels of the range that it was scored on; arrays are (n_rows,).
 
-    Without labels nothing can be said. The rule is ours: the service never published its own.
+    Without a labelled anomaly nothing can be said. Rows of neutral ranges are left out; where ranges are labelled
+    normal, alarms in them count as the false ones if their share is higher there. The rule is ours: the service never
+    published its own.
     """
-    if not labels:
-        return "CANNOT_DETERMINE_QUALITY"
-    n_found = sum(_warning(label, events) is not None for label in labels)
-    inside = np.zeros(len(timestamps), bool)
-    for start, end in labels:
-        inside |= (timestamps >= start) & (timestamps <= end)
-    false_share = alarm[~inside].mean() if (~inside).any() else 0.0
-    is_good = n_found >= FOUND_SHARE_MIN * len(labels) and false_share <= FALSE_SHARE_MAX
-    return "QUALITY_THRESHOLD_MET" if is_good else "POOR_QUALITY_DETECTED"
+    if not labels.anomalies:
+        return Verdict("CANNOT_DETERMINE_QUALITY", None)
+    found = sum(_warning(label, events) is not None for label in labels.anomalies) / len(labels.anomalies)
+    anomalous = inside(timestamps, labels.anomalies)
+    other = ~anomalous & ~inside(timestamps, labels.neutral)
+    surely_normal = other & inside(timestamps, labels.normal)
+    false_share = max(_share(alarm[other]), _share(alarm[surely_normal]))
+    is_good = found >= FOUND_SHARE_MIN and false_share <= FALSE_SHARE_MAX
+    # A good model before any poor one; then what it finds, less what it says for nothing.
+    skill = float(is_good) + found - false_share
+    return Verdict("QUALITY_THRESHOLD_MET" if is_good else "POOR_QUALITY_DETECTED", skill)
+
+
+def inside(timestamps: np.ndarray, ranges: Sequence[Label]) -> np.ndarray:
+    """(n_rows,) bool: which of the ascending times lie in one of the ranges, both ends included."""
+    within = np.zeros(len(timestamps), bool)
+    for start, end in ranges:
+        within[np.searchsorted(timestamps, start, "left") : np.searchsorted(timestamps, end, "right")] = True
+    return within
+
+
+def _share(alarm: np.ndarray) -> float:
+    return float(alarm.mean()) if len(alarm) else 0.0
 
 
 def diagnostics(contribution: np.ndarray, sensors: Sequence[str], digits: int = DIGITS) -> list[dict[str, Any]]:

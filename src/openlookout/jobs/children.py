@@ -21,6 +21,7 @@ if sys.platform != "win32":
     import resource
 
 PR_SET_PDEATHSIG = 1
+LOOK_SECONDS = 1.0
 MEMORY_BYTES_MAX = 8 * 2**30
 
 T = TypeVar("T")
@@ -32,6 +33,10 @@ class ChildTimeout(Exception):
 
 class ChildLost(Temporary):
     """The child ended without an answer (killed, out of memory)."""
+
+
+class ChildUnwanted(Exception):
+    """Nobody wants the answer any more; the child was killed."""
 
 
 class Children:
@@ -48,18 +53,53 @@ class Children:
         self._open = start_blocking_portal(backend="asyncio", name="children")
         self._portal = self._open.__enter__()
 
-    def run(self, seconds_max: float, function: Callable[..., T], *arguments: object) -> T:
-        """Give the answer of `function(*arguments)`, computed in a child.
+    def run(
+        self,
+        seconds_max: float,
+        function: Callable[..., T],
+        *arguments: object,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> T:
+        """Give the answer of `function(*arguments)`, computed in a child; `is_wanted` is asked now and then meanwhile.
 
         Raises:
             ChildTimeout: it took longer than `seconds_max`; the child was killed.
             ChildLost: the child ended without an answer, or `close` ended it.
+            ChildUnwanted: `is_wanted` said no; the child was killed.
             Exception: whatever the function raised.
         """
-        answer: T = self._portal.call(self._run, seconds_max, function, arguments)
+        answer: T = self._portal.call(self._run, seconds_max, function, arguments, is_wanted)
         return answer
 
-    async def _run(self, seconds_max: float, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+    async def _run(
+        self,
+        seconds_max: float,
+        function: Callable[..., T],
+        arguments: tuple[object, ...],
+        is_wanted: Callable[[], bool] | None,
+    ) -> T:
+        if is_wanted is None:
+            return await self._answer(seconds_max, function, arguments)
+        ended: list[T | Exception] = []
+        async with anyio.create_task_group() as both:
+            both.start_soon(self._watch, is_wanted, both.cancel_scope)
+            try:
+                ended.append(await self._answer(seconds_max, function, arguments))
+            except Exception as error:  # Raised below: a task group would wrap it.
+                ended.append(error)
+            both.cancel_scope.cancel()
+        if not ended:
+            raise ChildUnwanted
+        if isinstance(ended[0], Exception):
+            raise ended[0]
+        return ended[0]
+
+    async def _watch(self, is_wanted: Callable[[], bool], scope: anyio.CancelScope) -> None:
+        while await anyio.to_thread.run_sync(is_wanted):
+            await anyio.sleep(LOOK_SECONDS)
+        scope.cancel()
+
+    async def _answer(self, seconds_max: float, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
         if self._limiter is None:  # Limiters belong to the loop that they are made in.
             self._limiter = anyio.CapacityLimiter(self._n_max)
         with anyio.move_on_after(seconds_max) as scope:

@@ -6,17 +6,20 @@ the execution.
 """
 
 import uuid
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.inference_work import infer_window
 from openlookout.jobs.ticker import open_execution
 from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
+from openlookout.store.lifecycles import INFERENCE_EXECUTION
 from openlookout.store.tables import (
+    accumulated,
     from_microseconds,
     inference_event,
     inference_execution,
@@ -27,6 +30,7 @@ from openlookout.store.tables import (
 )
 
 SECONDS_MAX = 300.0
+MINUTE = timedelta(minutes=1)
 
 
 class Infer:
@@ -37,7 +41,7 @@ class Infer:
 
     def run(self, steps: Steps, identity: str) -> None:
         is_this = inference_execution.c.id == identity
-        attempt = begin(self._workplace, inference_execution, is_this, partial(self.abandon, identity))
+        attempt = begin(self._workplace, INFERENCE_EXECUTION, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("score", self._score, identity, attempt)
@@ -67,6 +71,7 @@ class Infer:
                     inference_scheduler.c.state_version,
                     model_version.c.version.label("active_version"),
                     model_version.c.object_prefix,
+                    model_version.c.model_id,
                 )
                 .join(inference_scheduler, inference_scheduler.c.id == inference_execution.c.scheduler_id)
                 .join(model, model.c.id == inference_scheduler.c.model_id)
@@ -82,27 +87,39 @@ class Infer:
             "id": identity,
             "attempt": attempt,
             "scheduler_id": row.scheduler_id,
+            "model_id": row.model_id,
             "start_us": to_microseconds(row.data_start),
             "end_us": to_microseconds(row.data_end),
             "input": row.input,
             "output": row.output["S3OutputConfiguration"],
             "version_prefix": row.object_prefix,
             "state_key": state_key,
+            "limits": self._limits((row.data_end - row.data_start) // MINUTE),
         }
         answer = self._workplace.children.run(SECONDS_MAX, infer_window, self._workplace.buckets, job)
-        return {**answer, "version": row.active_version, "earlier_state_key": row.state_key}
+        more = {"version": row.active_version, "model_id": row.model_id, "earlier_state_key": row.state_key}
+        return {**answer, **more}
+
+    def _limits(self, minutes: int) -> dict[str, int]:
+        limits = self._workplace.limits
+        return {
+            "files": limits.inference_files,
+            "bytes": limits.inference_bytes_a_minute * minutes,
+            "rows": limits.inference_rows_a_minute * minutes,
+        }
 
     def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> bool:
         with self._workplace.database.writing() as connection:
             execution = _execution(connection, identity)
             values: dict[str, object] = {
-                "status": "SUCCESS",
                 "version": answer["version"],
                 "result_bucket": execution.output["S3OutputConfiguration"]["Bucket"],
                 "result_key": answer["result_key"],
             }
-            if not publish(connection, inference_execution, inference_execution.c.id == identity, attempt, values):
+            this = inference_execution.c.id == identity
+            if not publish(connection, INFERENCE_EXECUTION, this, attempt, "SUCCESS", **values):
                 return False
+            _accumulate(connection, execution, answer)
             for event in answer["events"]:
                 _keep_event(connection, execution.scheduler_id, event)
             connection.execute(
@@ -120,8 +137,8 @@ class Infer:
     def abandon(self, identity: str, reason_text: str) -> None:
         with self._workplace.database.writing() as connection:
             execution = _execution(connection, identity)
-            values: dict[str, object] = {"status": "FAILED", "failed_reason": reason(reason_text)}
-            if publish(connection, inference_execution, inference_execution.c.id == identity, None, values):
+            this = inference_execution.c.id == identity
+            if publish(connection, INFERENCE_EXECUTION, this, None, "FAILED", failed_reason=reason(reason_text)):
                 self._enqueue_next(connection, execution.scheduler_id)
 
     def _enqueue_next(self, connection: Connection, scheduler_id: str) -> None:
@@ -133,6 +150,14 @@ class Infer:
 def _execution(connection: Connection, identity: str) -> Row[Any]:
     found: Row[Any] = connection.execute(select(inference_execution).where(inference_execution.c.id == identity)).one()
     return found
+
+
+def _accumulate(connection: Connection, execution: Row[Any], answer: dict[str, Any]) -> None:
+    """Note the readings for retraining; of a window that was scored before (by an earlier scheduler) the newer ones."""
+    window = {"model_id": answer["model_id"], "data_end": execution.data_end}
+    connection.execute(delete(accumulated).where(*(accumulated.c[name] == value for name, value in window.items())))
+    row = {**window, "data_start": execution.data_start, "prefix": answer["accumulated"]}
+    connection.execute(accumulated.insert(), row)
 
 
 def _keep_event(connection: Connection, scheduler_id: str, event: dict[str, Any]) -> None:

@@ -69,19 +69,22 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> d
     on = new & ~grid.off
     scores, detector = version.detector.score(grid.values[on], segment[on], state.detector)
     shown = new & grid.is_read & (grid.timestamps > window.start_us)
+    if shown.sum() > job["limits"]["rows"]:
+        raise InvalidInput(f"The execution has {shown.sum()} rows; {job['limits']['rows']} is the quota.")
     inside = shown[on]
     shown_scores = Scores(scores.anomaly[inside], scores.contribution[inside])
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], shown_scores, version.sensors))
     result_key = layout.results(job["output"].get("Prefix", ""), _instant(window.start_us))
     buckets.write(job["output"]["Bucket"], result_key, text.encode())
+    accumulated = layout.accumulated(job["model_id"], job["id"], job["attempt"])
     for component, readings in fresh.items():
-        key = layout.accumulated(job["scheduler_id"], _instant(window.end_us), component)
-        buckets.write(SERVICE, key, readings_to_parquet(readings))
+        buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))
     state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
     buckets.write(SERVICE, state_key, dump(_next_state(version, state, tail, grid, detector)))
     return {
         "result_key": result_key,
         "state_key": state_key,
+        "accumulated": accumulated,
         "events": _events(grid, segment, on & shown, shown_scores, version.sensors),
     }
 
@@ -97,14 +100,25 @@ def _read(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], windo
         parse_offset(job["input"].get("InputTimeZoneOffset", "+00:00")),
     )
     components = [component.name for component in version.schema]
-    listed = [found.key for found in buckets.list(bucket, prefix)]
-    keys = window_keys(listed, components, names, window, bucket)
+    sizes = {found.key: found.size for found in buckets.list(bucket, prefix)}
+    keys = window_keys(list(sizes), components, names, window, bucket)
+    _check_files(keys, sizes, job["limits"])
     fresh = {}
     for component in version.schema:
         with ExitStack() as stack:
             files = [(key, stack.enter_context(buckets.open(bucket, key))) for key in keys[component.name]]
             fresh[component.name] = read_window(files, component, window)
     return fresh
+
+
+def _check_files(keys: Mapping[str, Sequence[str]], sizes: Mapping[str, int], limits: Mapping[str, int]) -> None:
+    """Raises InvalidInput: there are more files of a component, or more bytes, than one execution may have."""
+    for component, named in keys.items():
+        if len(named) > limits["files"]:
+            raise InvalidInput(f"Component '{component}' has {len(named)} files; {limits['files']} is the quota.")
+    n_bytes = sum(sizes[key] for named in keys.values() for key in named)
+    if n_bytes > limits["bytes"]:
+        raise InvalidInput(f"The files of the execution have {n_bytes} bytes; {limits['bytes']} is the quota.")
 
 
 def _grid(version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], window: Window) -> tuple[Grid, int]:

@@ -6,25 +6,29 @@ under the attempt's own prefix; the rows that mention them second.
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
+from openlookout.limits import Limits
+from openlookout.store.client_tokens import note_ended
+from openlookout.store.lifecycles import DATASET, INGESTION_JOB, move
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
 from openlookout.timeseries.csv import BadHeader
 from openlookout.timeseries.ingest import Ingested, IngestionError, Source, ingest
 from openlookout.timeseries.key_pattern import assign, parse_key_pattern
 from openlookout.timeseries.quality import quality_summary
-from openlookout.timeseries.schema import parse_schema, schema_text
+from openlookout.timeseries.schema import Component, parse_schema, schema_text
 
 SECONDS_MAX = 24 * 3600.0
 DISCARDED_NAMED_MAX = 100
@@ -40,7 +44,7 @@ class Ingest:
 
     def run(self, steps: Steps, identity: str) -> None:
         is_this = ingestion_job.c.id == identity
-        attempt = begin(self._workplace, ingestion_job, is_this, partial(self.abandon, identity))
+        attempt = begin(self._workplace, INGESTION_JOB, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("read", self._read, identity, attempt)
@@ -61,6 +65,7 @@ class Ingest:
             "prefix": place.get("Prefix", ""),
             "pattern": place.get("KeyPattern") or self._earlier_pattern(job.dataset_id),
             "schema": job.data_schema,
+            "limits": asdict(self._workplace.limits),
             "output": layout.ingestion(job.dataset_id, identity, attempt),
         }
         return self._workplace.children.run(SECONDS_MAX, read, self._workplace.buckets, arguments)
@@ -85,7 +90,6 @@ class Ingest:
         buckets = open_buckets(self._workplace.buckets)
         rows = json.loads(buckets.read(SERVICE, layout.statistics(answer["prefix"])))
         values = {
-            "status": "SUCCESS",
             "quality": answer["quality"],
             "files": answer["files"],
             "size_bytes": answer["size_bytes"],
@@ -96,7 +100,7 @@ class Ingest:
         }
         with self._workplace.database.writing() as connection:
             job = self._job(connection, identity)
-            if not publish(connection, ingestion_job, ingestion_job.c.id == identity, attempt, values):
+            if not publish(connection, INGESTION_JOB, ingestion_job.c.id == identity, attempt, "SUCCESS", **values):
                 return
             for first in range(0, len(rows), STATISTICS_BATCH):
                 batch = [
@@ -109,27 +113,24 @@ class Ingest:
                     for row in rows[first : first + STATISTICS_BATCH]
                 ]
                 connection.execute(sensor_statistics.insert(), batch)
-            connection.execute(
-                update(dataset)
-                .where(dataset.c.id == job.dataset_id)
-                .values(
-                    status="ACTIVE",
-                    ingestion_job_id=identity,
-                    data_schema=answer["schema"],
-                    updated_at=self._workplace.now(),
-                )
-            )
+            now = self._workplace.now()
+            filled = {"ingestion_job_id": identity, "data_schema": answer["schema"], "source_arn": None}
+            move(connection, DATASET, dataset.c.id == job.dataset_id, "ACTIVE", updated_at=now, **filled)
+            note_ended(connection, identity, now)
 
     def abandon(self, identity: str, reason_text: str) -> None:
-        with self._workplace.database.writing() as connection:
-            job = self._job(connection, identity)
-            values: dict[str, object] = {"status": "FAILED", "failed_reason": reason(reason_text)}
-            if publish(connection, ingestion_job, ingestion_job.c.id == identity, None, values):
-                connection.execute(
-                    update(dataset)
-                    .where(dataset.c.id == job.dataset_id)
-                    .values(status=job.dataset_status_before, updated_at=self._workplace.now())
-                )
+        abandon_ingestion(self._workplace, identity, reason_text)
+
+
+def abandon_ingestion(workplace: Workplace, identity: str, reason_text: str) -> None:
+    """Mark an ingestion or dataset import FAILED; the dataset is as it was before."""
+    now = workplace.now()
+    with workplace.database.writing() as connection:
+        job = connection.execute(select(ingestion_job).where(ingestion_job.c.id == identity)).one()
+        this = ingestion_job.c.id == identity
+        if publish(connection, INGESTION_JOB, this, None, "FAILED", failed_reason=reason(reason_text)):
+            move(connection, DATASET, dataset.c.id == job.dataset_id, job.dataset_status_before, updated_at=now)
+            note_ended(connection, identity, now)
 
 
 def read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
             f"No file{known} was found under s3://{bucket}/{prefix} by the key pattern {shown}; "
             f"{len(found)} objects are there."
         )
+    _check_files(assigned.components, found, Limits(**job["limits"]))
     sources = [
         Source(key, component, found[key], partial(buckets.open, bucket, key)) for key, component in assigned.components
     ]
@@ -170,9 +172,32 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
         out.mkdir()
         scratch.mkdir()
         ingested = ingest(sources, schema, out, scratch)
+        _check_columns(ingested.schema, Limits(**job["limits"]))
         return _keep(
             settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded.keys()), n_found=len(found)
         )
+
+
+def _check_files(components: Sequence[tuple[str, str]], sizes: Mapping[str, int], limits: Limits) -> None:
+    """Raises IngestionError: a file, the files of a component, or all files together are more than may be."""
+    for key, _ in components:
+        if sizes[key] > limits.file_bytes:
+            raise IngestionError(f"File '{key}' has {sizes[key]} bytes; {limits.file_bytes} is the quota.")
+    n_bytes = sum(sizes[key] for key, _ in components)
+    if n_bytes > limits.dataset_bytes:
+        raise IngestionError(f"The files have {n_bytes} bytes; {limits.dataset_bytes} is the quota of a dataset.")
+    for component, n_files in Counter(component for _, component in components).items():
+        if n_files > limits.files:
+            raise IngestionError(f"Component '{component}' has {n_files} files; {limits.files} is the quota.")
+
+
+def _check_columns(schema: Sequence[Component], limits: Limits) -> None:
+    """Raises IngestionError: the schema that was found has more components or columns than may be."""
+    n_columns = sum(1 + len(component.sensors) for component in schema)
+    if len(schema) > limits.components:
+        raise IngestionError(f"The files have {len(schema)} components; {limits.components} is the quota.")
+    if n_columns > limits.columns:
+        raise IngestionError(f"The files have {n_columns} columns; {limits.columns} is the quota.")
 
 
 def _keep(

@@ -1,8 +1,11 @@
-"""Retention: the job engine keeps ended jobs for ever; here they are forgotten after a day."""
+"""Retention: what is kept for a while only. Ended jobs, which the engine keeps for ever, and used client tokens."""
 
 from datetime import UTC, datetime, timedelta
 
+from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
+from openlookout.store import client_tokens
+from openlookout.store.database import Database
 
 KEEP = timedelta(hours=24)
 LOOK_SECONDS = 60.0
@@ -14,3 +17,9 @@ def forget_ended(queue: JobQueue) -> None:
     # Real time: the engine stamps its jobs with it, whatever clock drives the schedule.
     while queue.forget_ended(datetime.now(UTC) - KEEP, BATCH) == BATCH:
         pass
+
+
+def forget_tokens(database: Database, clock: Clock, hours: int) -> None:
+    """Forget the client tokens whose work ended so many hours ago."""
+    with database.writing() as connection:
+        client_tokens.forget_ended(connection, clock.now() - timedelta(hours=hours))

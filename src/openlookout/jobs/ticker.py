@@ -13,6 +13,7 @@ from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
 from openlookout.store.database import Database
 from openlookout.store.durations import duration
+from openlookout.store.lifecycles import INFERENCE_SCHEDULER, move
 from openlookout.store.schedule import first_due, window
 from openlookout.store.tables import inference_execution, inference_scheduler
 
@@ -57,20 +58,13 @@ class Ticker:
             return connection.execute(waiting.limit(1)).first() is not None
 
     def _settle(self, connection: Connection, now: datetime) -> None:
-        connection.execute(
-            update(inference_scheduler)
-            .where(inference_scheduler.c.status == "PENDING")
-            .values(status="RUNNING", updated_at=now)
-        )
+        every = inference_scheduler.c.id.is_not(None)
+        move(connection, INFERENCE_SCHEDULER, every, "RUNNING", updated_at=now)
         is_busy = exists().where(
             inference_execution.c.scheduler_id == inference_scheduler.c.id,
             inference_execution.c.status == "IN_PROGRESS",
         )
-        connection.execute(
-            update(inference_scheduler)
-            .where(inference_scheduler.c.status == "STOPPING", ~is_busy)
-            .values(status="STOPPED", updated_at=now)
-        )
+        move(connection, INFERENCE_SCHEDULER, ~is_busy, "STOPPED", updated_at=now)
 
     def _claim(self, connection: Connection, scheduler: Row[Any], now: datetime) -> int:
         frequency = duration(scheduler.frequency)

@@ -15,11 +15,13 @@ from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.detection.contract import Scores, TrainingError
-from openlookout.detection.evaluate import model_metrics, quality
+from openlookout.detection.evaluate import Labels, Verdict, inside, judge, model_metrics
 from openlookout.detection.events import find_events
 from openlookout.detection.model_file import save
-from openlookout.detection.training import fit
+from openlookout.detection.training import TRAINING_ROWS_MIN, fit
+from openlookout.jobs.label_sources import read_labels
 from openlookout.jobs.results import lines
+from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
 from openlookout.jobs.version_files import (
     DatasetReadings,
     VersionFiles,
@@ -28,18 +30,18 @@ from openlookout.jobs.version_files import (
     write_summary,
 )
 from openlookout.timeseries.grid import Grid, GridTooLarge, make_grid
-from openlookout.timeseries.labels import LabelError, parse_labels
+from openlookout.timeseries.labels import LabelError
 from openlookout.timeseries.off_condition import parse_off_condition
 from openlookout.timeseries.sampling import SamplingError, learn_sampling
 from openlookout.timeseries.schema import parse_schema
 
 SEED = 0
-GRID_ROWS_MAX = 10_000_000
-LABEL_FILE_BYTES_MAX = 64 * 2**20
 # How much of the data before the evaluation range is scored first, so that windows and smoothing are filled.
 WARM_UP_ROWS = 512
 
-Label = tuple[int, int]
+DAY_US = 86_400_000_000
+
+Source = DatasetReadings | RetrainingReadings
 
 
 class _Unusable(Exception):
@@ -89,7 +91,7 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     schema = parse_schema(job["schema"])
     sensors = tuple(name for component in schema for name in component.full_names)
     off = None if job["off_condition"] is None else parse_off_condition(job["off_condition"], schema)
-    dataset = DatasetReadings(buckets, job["manifest_key"], folder)
+    dataset = _source(buckets, job, folder)
     start, end = _training_range(job, dataset)
     sampling = learn_sampling(dataset.iterate(sensors, start, end), sensors, job["rate_us"])
     grid = make_grid(
@@ -99,7 +101,7 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
         start_us=start,
         end_us=end,
         off=off,
-        rows_max=GRID_ROWS_MAX,
+        rows_max=job["training_rows_max"],
     )
     if not len(grid.timestamps):
         first, last = dataset.range_us
@@ -111,11 +113,13 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
             f"the off-condition '{job['off_condition']}' holds for all {len(grid.off)} rows of the training range; "
             "no row is left in which the machine ran"
         )
-    labels = _labels(buckets, job)
-    _check_labels(labels, job, grid)
+    _check_days(job, grid)
+    labels = read_labels(buckets, job["labels"], job["group_labels"])
+    if not job["is_retraining"]:  # Its window moves on, and older labels lie before it.
+        _check_labels(labels, job, grid)
     on = ~grid.off
     times = grid.timestamps[on]
-    normal = ~_inside(times, labels)
+    normal = ~inside(times, labels.anomalies) & ~inside(times, labels.neutral)
     if not normal.any():
         raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
     detector = fit(grid.values[on], normal, running_segments(grid)[on], seed=SEED)
@@ -127,10 +131,35 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
         "start_us": job["training_start"] or int(grid.timestamps[0]),
         "end_us": job["training_end"] or int(grid.timestamps[-1]),
         "rate_us": sampling.rate_us,
+        "available_days": len(np.unique(grid.timestamps[grid.is_read] // DAY_US)),
     }
 
 
-def _training_range(job: Mapping[str, Any], dataset: DatasetReadings) -> tuple[int | None, int]:
+def _source(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> Source:
+    dataset = None if job["manifest_key"] is None else DatasetReadings(buckets, job["manifest_key"], folder)
+    if not job["is_retraining"]:
+        assert dataset is not None
+        return dataset
+    windows = [AccumulatedWindow(*window) for window in job["accumulated"]]
+    if dataset is None and not windows:
+        raise _Unusable("neither the dataset nor inference has any data")
+    return RetrainingReadings(dataset, windows, buckets)
+
+
+def _check_days(job: Mapping[str, Any], grid: Grid) -> None:
+    """Raises _Unusable: the data span fewer days than training needs; a retraining says so of its rows too."""
+    read = grid.timestamps[grid.is_read]
+    found = (int(read[-1]) - int(read[0]) + grid.rate_us) / DAY_US if len(read) else 0.0
+    needed: float = job["training_days_min"]
+    if job["is_retraining"]:
+        found = min(found, len(read) * grid.rate_us / DAY_US) if len(read) < TRAINING_ROWS_MIN else found
+        needed = max(needed, TRAINING_ROWS_MIN * grid.rate_us / DAY_US)
+    if found < needed:
+        where = "look-back window" if job["is_retraining"] else "training range"
+        raise _Unusable(f"the {where} holds {found:.3g} days of data; {needed:.3g} are needed")
+
+
+def _training_range(job: Mapping[str, Any], dataset: Source) -> tuple[int | None, int]:
     """(start, end], the start given being in it; without an end training stops where evaluation starts."""
     start = None if job["training_start"] is None else job["training_start"] - 1
     end: int = job["training_end"] or job["evaluation_start"] or dataset.range_us[1]
@@ -138,41 +167,69 @@ def _training_range(job: Mapping[str, Any], dataset: DatasetReadings) -> tuple[i
 
 
 def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    version = read_version(buckets, job["prefix"])
-    labels = _labels(buckets, job)
-    answer = {
+    """A retraining has no evaluation range: it is judged, beside the version before it, on the look-back window."""
+    labels = read_labels(buckets, job["labels"], job["group_labels"])
+    is_evaluation = job["evaluation_start"] is not None
+    start = job["evaluation_start"] if is_evaluation else job["start_us"]
+    end = job["evaluation_end"] if is_evaluation else job["end_us"]
+    labels = labels.within(start, end)
+    answer: dict[str, Any] = {
         "metrics": None,
+        "prior_metrics": None,
         "quality": "CANNOT_DETERMINE_QUALITY",
+        "skill": None,
+        "prior_skill": None,
+        "labelled": bool(labels.anomalies),
         "diagnostics_bucket": None,
         "diagnostics_key": None,
     }
-    is_evaluation = job["evaluation_start"] is not None
-    if not is_evaluation and not labels and job["diagnostics"] is None:
+    if not is_evaluation and not labels.anomalies and job["diagnostics"] is None:
         return answer
-    start = job["evaluation_start"] if is_evaluation else job["start_us"]
-    end = job["evaluation_end"] if is_evaluation else job["end_us"]
-    grid, segment, scores = _scored(version, DatasetReadings(buckets, job["manifest_key"], folder), start, end)
+    version = read_version(buckets, job["prefix"])
+    source = _source(buckets, job, folder)
+    grid, scores, verdict, metrics = _judged(version, source, job, labels, (start, end))
     if is_evaluation and not len(grid.timestamps):
         raise _Unusable(f"there is no reading in the evaluation range {_span(start, end)}")
-    on = ~grid.off
-    times = grid.timestamps[on]
-    events = find_events(times, scores.alarm, segment, scores.contribution, grid.rate_us)
-    within = [(max(first, start), min(last, end)) for first, last in labels if first <= end and last >= start]
-    if is_evaluation:
-        answer["metrics"] = model_metrics(events, within, version.sensors)
-    answer["quality"] = quality(events, within, times, scores.alarm)
+    shows_metrics = is_evaluation or (job["is_retraining"] and bool(labels.anomalies))
+    answer |= {"quality": verdict.quality, "skill": verdict.skill, "metrics": metrics if shows_metrics else None}
+    if job["prior_prefix"] is not None and shows_metrics:
+        _, _, prior, prior_metrics = _judged(
+            read_version(buckets, job["prior_prefix"]), source, job, labels, (start, end)
+        )
+        answer |= {"prior_skill": prior.skill, "prior_metrics": prior_metrics}
     if job["diagnostics"] is not None:
         key = _write_diagnostics(buckets, job, grid, scores, version.sensors)
         answer |= {"diagnostics_bucket": job["diagnostics"]["Bucket"], "diagnostics_key": key}
     return answer
 
 
-def _scored(version: VersionFiles, dataset: DatasetReadings, start: int, end: int) -> tuple[Grid, np.ndarray, Scores]:
+def _judged(
+    version: VersionFiles, source: Source, job: Mapping[str, Any], labels: Labels, span: tuple[int, int]
+) -> tuple[Grid, Scores, Verdict, str]:
+    """Score a version on a range: its grid, scores of the rows that are not off, verdict and metrics."""
+    grid, segment, scores = _scored(version, source, *span, rows_max=job["evaluation_rows_max"])
+    times = grid.timestamps[~grid.off]
+    events = find_events(times, scores.alarm, segment, scores.contribution, grid.rate_us)
+    metrics = model_metrics(events, labels.anomalies, version.sensors, labels.neutral)
+    return grid, scores, judge(events, labels, times, scores.alarm), metrics
+
+
+def _scored(
+    version: VersionFiles, dataset: Source, start: int, end: int, *, rows_max: int
+) -> tuple[Grid, np.ndarray, Scores]:
     """Give the grid of [start, end] (rows with readings), and segments and scores of its rows that are not off."""
     sampling = version.sampling
     warm_from = start - WARM_UP_ROWS * sampling.rate_us
     readings = dataset.iterate(version.sensors, warm_from - sampling.history_us(), end)
-    whole = make_grid(readings, version.sensors, sampling, start_us=warm_from, end_us=end, off=version.off)
+    whole = make_grid(
+        readings,
+        version.sensors,
+        sampling,
+        start_us=warm_from,
+        end_us=end,
+        off=version.off,
+        rows_max=rows_max + WARM_UP_ROWS,
+    )
     on = ~whole.off
     segment = running_segments(whole)
     scores, _ = version.detector.score(whole.values[on], segment[on])
@@ -205,39 +262,17 @@ def _write_diagnostics(
     return key
 
 
-def _labels(buckets: Buckets, job: Mapping[str, Any]) -> list[Label]:
-    """All labels below the prefix, in time order."""
-    place = job["labels"]
-    if place is None:
-        return []
-    labels: list[Label] = []
-    keys = [found for found in buckets.list(place["Bucket"], place.get("Prefix", "")) if not found.key.endswith("/")]
-    if not keys:
-        raise _Unusable(f"no label file was found under s3://{place['Bucket']}/{place.get('Prefix', '')}")
-    for found in keys:
-        if found.size > LABEL_FILE_BYTES_MAX:
-            raise _Unusable(f"label file '{found.key}' has {found.size} bytes; {LABEL_FILE_BYTES_MAX} is the limit")
-        labels += parse_labels(found.key, buckets.read(place["Bucket"], found.key))
-    return sorted(labels)
-
-
-def _check_labels(labels: list[Label], job: Mapping[str, Any], grid: Grid) -> None:
+def _check_labels(labels: Labels, job: Mapping[str, Any], grid: Grid) -> None:
     """Labels that touch neither range are a mistake of time zone or of file, and are said to be one."""
-    if not labels:
+    ranges = sorted((*labels.anomalies, *labels.normal, *labels.neutral))
+    if not ranges:
         return
     first, last = int(grid.timestamps[0]), job["evaluation_end"] or int(grid.timestamps[-1])
-    if not any(start <= last and end >= first for start, end in labels):
+    if not any(start <= last and end >= first for start, end in ranges):
         raise _Unusable(
-            f"none of the {len(labels)} labels, {_span(labels[0][0], labels[-1][1])}, lies in the training or "
+            f"none of the {len(ranges)} labels, {_span(ranges[0][0], ranges[-1][1])}, lies in the training or "
             f"evaluation range, {_span(first, last)}"
         )
-
-
-def _inside(times: np.ndarray, labels: list[Label]) -> np.ndarray:
-    inside = np.zeros(len(times), bool)
-    for start, end in labels:
-        inside[np.searchsorted(times, start, "left") : np.searchsorted(times, end, "right")] = True
-    return inside
 
 
 def _sentence(text: str) -> str:

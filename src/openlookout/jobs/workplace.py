@@ -1,7 +1,7 @@
 """What the jobs of one process share, and the two guarded updates that every job begins and ends with.
 
-A job's row says IN_PROGRESS until it is published. `begin` counts the attempts; publishing asks for the status and the
-attempt, so that a worker that was thought dead cannot overwrite what its successor wrote.
+A job's row says that it is being worked on until it is published. `begin` counts the attempts; publishing asks for the
+status and the attempt, so that a worker that was thought dead cannot overwrite what its successor wrote.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,14 +12,16 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from openlookout.buckets.buckets import BucketSettings
 from openlookout.buckets.errors import BucketUnavailableError
 from openlookout.clock import Clock
 from openlookout.jobs.children import Children
 from openlookout.jobs.engine import JobQueue, Temporary
+from openlookout.limits import OWN, Limits
 from openlookout.store.database import Database
+from openlookout.store.lifecycles import WORKING, Lifecycle, move
 
 ATTEMPTS_MAX = 3
 REASON_CHARACTERS_MAX = 5000  # BoundedLengthString.
@@ -39,6 +41,7 @@ class Workplace:
     children: Children
     queue: JobQueue
     clock: Clock
+    limits: Limits = OWN
 
     def now(self) -> datetime:
         now = self.clock.now()
@@ -46,16 +49,17 @@ class Workplace:
 
 
 def begin(
-    workplace: Workplace, table: Table, identity: ColumnElement[bool], abandon: Callable[[str], None]
+    workplace: Workplace, lifecycle: Lifecycle, identity: ColumnElement[bool], abandon: Callable[[str], None]
 ) -> int | None:
     """Count one more attempt of the work and give its number; None when there is nothing to do.
 
     That is so when the work has ended already, when its row is gone, and when the process died in each of the attempts
     before: then it is abandoned.
     """
+    table = lifecycle.table
     with workplace.database.writing() as connection:
         counted = connection.execute(
-            update(table).where(identity, table.c.status == "IN_PROGRESS").values(attempt=table.c.attempt + 1)
+            update(table).where(identity, table.c.status.in_(WORKING)).values(attempt=table.c.attempt + 1)
         )
         if counted.rowcount != 1:
             return None
@@ -70,13 +74,19 @@ def begin(
 
 
 def publish(
-    connection: Connection, table: Table, identity: ColumnElement[bool], attempt: int | None, values: dict[str, object]
+    connection: Connection,
+    lifecycle: Lifecycle,
+    identity: ColumnElement[bool],
+    attempt: int | None,
+    status: str,
+    **values: object,
 ) -> bool:
-    """End the work, if it is still this attempt's to end; False when it is not, and nothing was changed."""
-    mine = [identity, table.c.status == "IN_PROGRESS"]
-    if attempt is not None:
-        mine.append(table.c.attempt == attempt)
-    return connection.execute(update(table).where(*mine).values(**values)).rowcount == 1
+    """End the work with a status, if it is still this attempt's to end; False when it is not: nothing was changed.
+
+    `attempt` None: whoever does the work.
+    """
+    mine = identity if attempt is None else identity & (lifecycle.table.c.attempt == attempt)
+    return move(connection, lifecycle, mine, status, **values) == 1
 
 
 def reason(text: str) -> str:

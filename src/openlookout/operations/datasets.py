@@ -15,12 +15,24 @@ from openlookout.api.types import (
     ListDatasetsRequest,
     ListDatasetsResponse,
 )
+from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
-from openlookout.operations.operation import Context, add_tags, insert_named, new_id, not_found, operation
-from openlookout.store.tables import dataset, ingestion_job, model, tag
-from openlookout.timeseries.schema import SchemaError, parse_schema, schema_text
-
-BUSY = frozenset({"INGESTION_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
+from openlookout.operations.operation import (
+    Context,
+    check_quota,
+    count,
+    insert_named,
+    new_id,
+    not_found,
+    of_caller,
+    operation,
+)
+from openlookout.operations.resource_policies import forget_policies
+from openlookout.operations.tags import add_tags, forget_tags
+from openlookout.store.client_tokens import forget_owned
+from openlookout.store.lifecycles import WORKING
+from openlookout.store.tables import dataset, ingestion_job, model
+from openlookout.timeseries.schema import Component, SchemaError, parse_schema, schema_text
 
 DATASETS = Listing(
     source=select(dataset),
@@ -36,33 +48,33 @@ def create_dataset(context: Context, request: CreateDatasetRequest) -> CreateDat
 
     Raises:
         ValidationException: the schema is not one; the message names component, column and reason.
-        ConflictException: the name is taken.
+        ConflictException: the name is taken, or the ClientToken was used with other parameters.
+        ServiceQuotaExceededException: the account has as many datasets, or the schema more columns, than it may.
     """
-    inline = request.get("DatasetSchema", {}).get("InlineDataSchema")
-    try:
-        schema = None if inline is None else schema_text(parse_schema(inline))
-    except SchemaError as error:
-        raise ValidationException(f"DatasetSchema: {error}") from None
+    schema = _schema(context, request)
     identity, now = new_id(), context.now()
     with context.database.writing() as connection:
-        row = {
-            "id": identity,
-            "account": context.account,
-            "region": context.region,
-            "name": request["DatasetName"],
-            "status": "CREATED",
-            "data_schema": schema,
-            "schema_given": schema is not None,
-            "kms_key": request.get("ServerSideKmsKeyId"),
-            "created_at": now,
-            "updated_at": now,
-        }
-        insert_named(connection, dataset, "dataset", row)
-        add_tags(connection, tag, identity, request.get("Tags", []))
+        earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
+        if earlier is None:
+            row = {
+                "id": identity,
+                "account": context.account,
+                "region": context.region,
+                "name": request["DatasetName"],
+                "status": "CREATED",
+                "data_schema": schema,
+                "schema_given": schema is not None,
+                "kms_key": request.get("ServerSideKmsKeyId"),
+                "created_at": now,
+                "updated_at": now,
+            }
+            insert_dataset(context, connection, row)
+            add_tags(context, connection, identity, request.get("Tags", []))
+        made = connection.execute(select(dataset).where(dataset.c.id == (earlier or identity))).one()
     return {
-        "DatasetName": request["DatasetName"],
-        "DatasetArn": dataset_arn(context, request["DatasetName"], identity),
-        "Status": "CREATED",
+        "DatasetName": made.name,
+        "DatasetArn": dataset_arn(context, made.name, made.id),
+        "Status": made.status,
     }
 
 
@@ -86,6 +98,7 @@ def describe_dataset(context: Context, request: DescribeDatasetRequest) -> Descr
         "Status": found.status,
         "Schema": found.data_schema,
         "ServerSideKmsKeyId": found.kms_key,
+        "SourceDatasetArn": found.source_arn,
     }
     if job is not None:
         response |= {
@@ -120,12 +133,14 @@ def delete_dataset(context: Context, request: DeleteDatasetRequest) -> None:
     """
     with context.database.writing() as connection:
         found = find_dataset(context, connection, request["DatasetName"])
-        if found.status in BUSY:
+        if found.status in WORKING:
             raise ConflictException(f"The dataset '{found.name}' is {found.status}; delete it when that has ended.")
         user = connection.execute(select(model.c.name).where(model.c.dataset_id == found.id).limit(1)).scalar()
         if user is not None:
             raise ConflictException(f"The dataset '{found.name}' is used by the model '{user}'; delete that first.")
-        connection.execute(delete(tag).where(tag.c.resource_id == found.id))
+        forget_tags(connection, found.id)
+        forget_policies(connection, found.id)
+        forget_owned(connection, found.id)
         connection.execute(delete(dataset).where(dataset.c.id == found.id))
         context.jobs.enqueue(connection, "discard", f"datasets/{found.id}")
 
@@ -136,18 +151,43 @@ def find_dataset(context: Context, connection: Connection, name: str) -> Row[Any
     Raises:
         ResourceNotFoundException: the account has no dataset of that name in that region.
     """
-    found = connection.execute(
-        select(dataset).where(
-            dataset.c.account == context.account, dataset.c.region == context.region, dataset.c.name == name
-        )
-    ).one_or_none()
+    found = connection.execute(select(dataset).where(of_caller(context, dataset), dataset.c.name == name)).one_or_none()
     if found is None:
         raise not_found("dataset", name)
     return found
 
 
+def insert_dataset(context: Context, connection: Connection, row: dict[str, Any]) -> None:
+    """Insert a dataset's row.
+
+    Raises:
+        ConflictException: the name is taken.
+        ServiceQuotaExceededException: the account has as many datasets as it may.
+    """
+    insert_named(connection, dataset, "dataset", row)
+    check_quota("datasets", count(connection, dataset, of_caller(context, dataset)), context.limits.datasets)
+
+
 def dataset_arn(context: Context, name: str, identity: str) -> str:
     return context.arn(f"dataset/{name}/{identity}")
+
+
+def _schema(context: Context, request: CreateDatasetRequest) -> str | None:
+    inline = request.get("DatasetSchema", {}).get("InlineDataSchema")
+    if inline is None:
+        return None
+    try:
+        schema = parse_schema(inline)
+    except SchemaError as error:
+        raise ValidationException(f"DatasetSchema: {error}") from None
+    check_quota("components in the schema", len(schema), context.limits.components)
+    check_quota("columns in the schema", n_columns(schema), context.limits.columns)
+    return schema_text(schema)
+
+
+def n_columns(schema: tuple[Component, ...]) -> int:
+    """Columns as the quota counts them: the sensors and each component's timestamps."""
+    return sum(1 + len(component.full_names) for component in schema)
 
 
 def _summary(context: Context, row: Row[Any]) -> DatasetSummary:

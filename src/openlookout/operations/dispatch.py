@@ -3,27 +3,55 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from openlookout.api.caller import Caller
-from openlookout.api.errors import ValidationException
-from openlookout.operations import datasets, inference_results, inference_schedulers, ingestion, model_versions, models
+from openlookout.api.errors import ConflictException
+from openlookout.operations import (
+    datasets,
+    imports,
+    inference_results,
+    inference_schedulers,
+    ingestion,
+    labels,
+    model_versions,
+    models,
+    resource_policies,
+    retraining_schedulers,
+    tags,
+)
 from openlookout.operations.operation import OPERATIONS, Context, Ports
 
 # Importing a module registers its operations.
-ROOMS = (datasets, ingestion, models, model_versions, inference_schedulers, inference_results)
+ROOMS = (
+    datasets,
+    ingestion,
+    labels,
+    models,
+    model_versions,
+    inference_schedulers,
+    inference_results,
+    retraining_schedulers,
+    tags,
+    resource_policies,
+    imports,
+)
 
 
 def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]:
     """Give the function that carries out a validated request of any operation.
 
-    Raises what the operation raises; ValidationException for an operation that is not built yet.
+    Raises what the operation raises; ConflictException when another request was faster between its look and its change.
     """
 
     def dispatch(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        function = OPERATIONS.get(name)
-        if function is None:
-            raise ValidationException(f"The operation {name} is not built yet in this release of OpenLookout.")
         context = Context(name, caller.account, caller.region, caller.request_id, ports)
-        response: Mapping[str, Any] | None = function(context, request)
+        try:
+            response: Mapping[str, Any] | None = OPERATIONS[name](context, request)
+        except IntegrityError:
+            raise ConflictException(
+                "Another request changed the same resource at the same moment; nothing was done, send it again."
+            ) from None
         return response
 
     return dispatch

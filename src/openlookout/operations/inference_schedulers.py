@@ -6,7 +6,7 @@ into STOPPED once no run is under way.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -27,24 +27,16 @@ from openlookout.api.types import (
     StopInferenceSchedulerResponse,
     UpdateInferenceSchedulerRequest,
 )
+from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
 from openlookout.operations.models import find_model, model_arn
-from openlookout.operations.operation import (
-    Context,
-    add_tags,
-    insert_named,
-    new_id,
-    not_found,
-    operation,
-)
+from openlookout.operations.operation import Context, insert_named, new_id, not_found, of_caller, operation
+from openlookout.operations.tags import add_tags, forget_tags
+from openlookout.store.client_tokens import forget_owned
 from openlookout.store.durations import duration
+from openlookout.store.lifecycles import INFERENCE_SCHEDULER, move
 from openlookout.store.schedule import first_due
-from openlookout.store.tables import (
-    inference_scheduler,
-    model,
-    model_version,
-    tag,
-)
+from openlookout.store.tables import inference_scheduler, model, model_version
 
 _SCHEDULERS = select(inference_scheduler, model.c.name.label("model_name")).join(model)
 _SCOPE = "inference_scheduler.account = :account AND inference_scheduler.region = :region"
@@ -70,44 +62,23 @@ def create_inference_scheduler(
 
     Raises:
         ResourceNotFoundException: there is no such model.
-        ConflictException: the name is taken, the model has a scheduler already, or no version of it is active.
+        ConflictException: the name is taken, the model has a scheduler already, no version of it is active, or the
+            ClientToken was used with other parameters.
         ValidationException: data would come more often than the model's sampling rate, or the time zone is not one.
     """
     _check_input(request["DataInputConfiguration"])
-    identity, now = new_id(), context.now()
+    identity = new_id()
     with context.database.writing() as connection:
-        used = find_model(context, connection, request["ModelName"])
+        earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
+        if earlier is None:
+            _insert(context, connection, request, identity)
+        made = connection.execute(_SCHEDULERS.where(inference_scheduler.c.id == (earlier or identity))).one()
+        used = connection.execute(select(model).where(model.c.id == made.model_id)).one()
         version = _active_version(connection, used)
-        other = connection.execute(
-            select(inference_scheduler.c.name).where(inference_scheduler.c.model_id == used.id)
-        ).scalar()
-        if other is not None:
-            raise ConflictException(f"The model '{used.name}' has the inference scheduler '{other}'; one is allowed.")
-        _check_frequency(request["DataUploadFrequency"], version)
-        delay = request.get("DataDelayOffsetInMinutes")
-        row = {
-            "id": identity,
-            "account": context.account,
-            "region": context.region,
-            "name": request["InferenceSchedulerName"],
-            "model_id": used.id,
-            "status": "PENDING",
-            "frequency": request["DataUploadFrequency"],
-            "delay_minutes": delay,
-            "input": request["DataInputConfiguration"],
-            "output": request["DataOutputConfiguration"],
-            "role_arn": request["RoleArn"],
-            "kms_key": request.get("ServerSideKmsKeyId"),
-            "created_at": now,
-            "updated_at": now,
-            "next_due": first_due(context.ports.clock.now(), duration(request["DataUploadFrequency"]), delay),
-        }
-        insert_named(connection, inference_scheduler, "inference scheduler", row)
-        add_tags(connection, tag, identity, request.get("Tags", []))
     return {
-        "InferenceSchedulerArn": scheduler_arn(context, request["InferenceSchedulerName"], identity),
-        "InferenceSchedulerName": request["InferenceSchedulerName"],
-        "Status": "PENDING",
+        "InferenceSchedulerArn": scheduler_arn(context, made.name, made.id),
+        "InferenceSchedulerName": made.name,
+        "Status": made.status,
         "ModelQuality": version.quality,
     }
 
@@ -209,12 +180,10 @@ def start_inference_scheduler(
         found = find_scheduler(context, connection, request["InferenceSchedulerName"])
         if found.status == "STOPPING":
             raise ConflictException(f"The inference scheduler '{found.name}' is STOPPING; start it when it is STOPPED.")
-        status = found.status
-        if status == "STOPPED":
-            status = "PENDING"
-            due = first_due(context.ports.clock.now(), duration(found.frequency), found.delay_minutes)
-            _set_status(connection, found, status, context.now(), due)
-    response: StartInferenceSchedulerResponse = _status_response(context, found, status)
+        due = first_due(context.ports.clock.now(), duration(found.frequency), found.delay_minutes)
+        this, now = inference_scheduler.c.id == found.id, context.now()
+        started = move(connection, INFERENCE_SCHEDULER, this, "PENDING", updated_at=now, next_due=due)
+    response: StartInferenceSchedulerResponse = _status_response(context, found, "PENDING" if started else found.status)
     return response
 
 
@@ -229,11 +198,9 @@ def stop_inference_scheduler(
     """
     with context.database.writing() as connection:
         found = find_scheduler(context, connection, request["InferenceSchedulerName"])
-        status = found.status
-        if status in {"PENDING", "RUNNING"}:
-            status = "STOPPING"
-            _set_status(connection, found, status, context.now(), None)
-    response: StopInferenceSchedulerResponse = _status_response(context, found, status)
+        this, now = inference_scheduler.c.id == found.id, context.now()
+        stopped = move(connection, INFERENCE_SCHEDULER, this, "STOPPING", updated_at=now, next_due=None)
+    response: StopInferenceSchedulerResponse = _status_response(context, found, "STOPPING" if stopped else found.status)
     return response
 
 
@@ -251,9 +218,41 @@ def delete_inference_scheduler(context: Context, request: DeleteInferenceSchedul
             raise ConflictException(
                 f"The inference scheduler '{found.name}' is {found.status}; it can be deleted when it is STOPPED."
             )
-        connection.execute(delete(tag).where(tag.c.resource_id == found.id))
+        forget_tags(connection, found.id)
+        forget_owned(connection, found.id)
         connection.execute(delete(inference_scheduler).where(inference_scheduler.c.id == found.id))
         context.jobs.enqueue(connection, "discard", f"schedulers/{found.id}")
+
+
+def _insert(context: Context, connection: Connection, request: CreateInferenceSchedulerRequest, identity: str) -> None:
+    used, now = find_model(context, connection, request["ModelName"]), context.now()
+    version = _active_version(connection, used)
+    other = connection.execute(
+        select(inference_scheduler.c.name).where(inference_scheduler.c.model_id == used.id)
+    ).scalar()
+    if other is not None:
+        raise ConflictException(f"The model '{used.name}' has the inference scheduler '{other}'; one is allowed.")
+    frequency, delay = request["DataUploadFrequency"], request.get("DataDelayOffsetInMinutes")
+    _check_frequency(frequency, version)
+    row = {
+        "id": identity,
+        "account": context.account,
+        "region": context.region,
+        "name": request["InferenceSchedulerName"],
+        "model_id": used.id,
+        "status": "PENDING",
+        "frequency": frequency,
+        "delay_minutes": delay,
+        "input": request["DataInputConfiguration"],
+        "output": request["DataOutputConfiguration"],
+        "role_arn": request["RoleArn"],
+        "kms_key": request.get("ServerSideKmsKeyId"),
+        "created_at": now,
+        "updated_at": now,
+        "next_due": first_due(context.ports.clock.now(), duration(frequency), delay),
+    }
+    insert_named(connection, inference_scheduler, "inference scheduler", row)
+    add_tags(context, connection, identity, request.get("Tags", []))
 
 
 def find_scheduler(context: Context, connection: Connection, name: str) -> Row[Any]:
@@ -263,11 +262,7 @@ def find_scheduler(context: Context, connection: Connection, name: str) -> Row[A
         ResourceNotFoundException: the account has no scheduler of that name in that region.
     """
     found = connection.execute(
-        _SCHEDULERS.where(
-            inference_scheduler.c.account == context.account,
-            inference_scheduler.c.region == context.region,
-            inference_scheduler.c.name == name,
-        )
+        _SCHEDULERS.where(of_caller(context, inference_scheduler), inference_scheduler.c.name == name)
     ).one_or_none()
     if found is None:
         raise not_found("inference scheduler", name)
@@ -296,14 +291,6 @@ def _check_input(configuration: Mapping[str, Any]) -> None:
     offset = configuration.get("InputTimeZoneOffset")
     if offset is not None and not re.fullmatch(r"[+-](0\d|1[01]):[03]0|[+-]12:00", offset):
         raise ValidationException(f"InputTimeZoneOffset '{offset}' must be a whole or half hour from -12:00 to +12:00.")
-
-
-def _set_status(connection: Connection, found: Row[Any], status: str, now: datetime, next_due: datetime | None) -> None:
-    connection.execute(
-        update(inference_scheduler)
-        .where(inference_scheduler.c.id == found.id)
-        .values(status=status, updated_at=now, next_due=next_due)
-    )
 
 
 def _status_response(context: Context, found: Row[Any], status: str) -> Any:

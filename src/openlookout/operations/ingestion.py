@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from openlookout.api.errors import ConflictException, ValidationException
 from openlookout.api.types import (
@@ -18,9 +18,11 @@ from openlookout.api.types import (
     StartDataIngestionJobRequest,
     StartDataIngestionJobResponse,
 )
-from openlookout.operations.datasets import BUSY, dataset_arn, find_dataset
+from openlookout.operations.datasets import dataset_arn, find_dataset
+from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
-from openlookout.operations.operation import Context, new_hex_id, not_found, operation
+from openlookout.operations.operation import Context, check_quota, count, new_hex_id, not_found, of_caller, operation
+from openlookout.store.lifecycles import DATASET, WORKING, move
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
 from openlookout.timeseries.key_pattern import KeyPatternError, parse_key_pattern
 
@@ -48,7 +50,9 @@ def start_data_ingestion_job(context: Context, request: StartDataIngestionJobReq
 
     Raises:
         ResourceNotFoundException: there is no such dataset.
-        ConflictException: the dataset is being ingested or imported already.
+        ConflictException: the dataset is being ingested or imported already, or the ClientToken was used with other
+            parameters.
+        ServiceQuotaExceededException: as many ingestions are under way in the account as may be.
         ValidationException: the KeyPattern is none of the three forms.
     """
     configuration = request["IngestionInputConfiguration"]
@@ -58,20 +62,20 @@ def start_data_ingestion_job(context: Context, request: StartDataIngestionJobReq
             parse_key_pattern(pattern)
     except KeyPatternError as error:
         raise ValidationException(f"KeyPattern: {error}") from None
-    job_id, now = new_hex_id(), context.now()
+    job_id = new_hex_id()
     with context.database.writing() as connection:
         found = find_dataset(context, connection, request["DatasetName"])
-        claimed = connection.execute(
-            update(dataset)
-            .where(dataset.c.id == found.id, dataset.c.status.not_in(BUSY))
-            .values(status="INGESTION_IN_PROGRESS", updated_at=now)
-        )
-        if claimed.rowcount != 1:
-            raise ConflictException(f"The dataset '{found.name}' is {found.status}; one ingestion at a time.")
+        earlier = claim(context, connection, request, made=job_id, owner=found.id, ends_later=True)
+        if earlier is not None:
+            status = connection.execute(
+                select(ingestion_job.c.status).where(ingestion_job.c.id == earlier)
+            ).scalar_one()
+            return {"JobId": earlier, "Status": status}
+        occupy(context, connection, found, "INGESTION_IN_PROGRESS")
         row = {
             "id": job_id,
             "dataset_id": found.id,
-            "created_at": now,
+            "created_at": context.now(),
             "status": "IN_PROGRESS",
             "attempt": 0,
             "dataset_status_before": found.status,
@@ -81,6 +85,19 @@ def start_data_ingestion_job(context: Context, request: StartDataIngestionJobReq
         connection.execute(ingestion_job.insert(), row)
         context.jobs.enqueue(connection, "ingest", job_id)
     return {"JobId": job_id, "Status": "IN_PROGRESS"}
+
+
+def occupy(context: Context, connection: Connection, found: Row[Any], status: str) -> None:
+    """Take a dataset for an ingestion or an import; one at a time.
+
+    Raises:
+        ConflictException: the dataset is being ingested or imported already.
+        ServiceQuotaExceededException: as many are under way in the account as may be.
+    """
+    pending = count(connection, dataset, of_caller(context, dataset), dataset.c.status.in_(sorted(WORKING)))
+    if not move(connection, DATASET, dataset.c.id == found.id, status, updated_at=context.now()):
+        raise ConflictException(f"The dataset '{found.name}' is {found.status}; one ingestion or import at a time.")
+    check_quota("ingestions and imports under way", pending + 1, context.limits.pending_ingestions)
 
 
 @operation
@@ -116,6 +133,7 @@ def describe_data_ingestion_job(
         "IngestedDataSize": job.size_bytes,
         "DataStartTime": job.data_start,
         "DataEndTime": job.data_end,
+        "SourceDatasetArn": job.source_arn,
     }
 
 

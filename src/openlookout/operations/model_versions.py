@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from openlookout.api.errors import ConflictException, ResourceNotFoundException
 from openlookout.api.types import (
@@ -17,7 +17,8 @@ from openlookout.api.types import (
 from openlookout.operations.listing import INTEGER_MAX, Listing, page
 from openlookout.operations.models import described_training, find_model, model_arn
 from openlookout.operations.operation import Context, operation, s3_object
-from openlookout.store.tables import dataset, model, model_version
+from openlookout.store.model_versions import activate
+from openlookout.store.tables import dataset, model_version
 
 MODEL_VERSIONS = Listing(
     source=select(
@@ -85,6 +86,10 @@ def describe_model_version(context: Context, request: DescribeModelVersionReques
         "LastUpdatedTime": version.updated_at,
         "ServerSideKmsKeyId": found.kms_key,
         "ModelDiagnosticsResultsObject": s3_object(version.diagnostics_bucket, version.diagnostics_key),
+        "ImportedDataSizeInBytes": version.imported_bytes,
+        "RetrainingAvailableDataInDays": version.available_days,
+        "AutoPromotionResult": version.promotion_result,
+        "AutoPromotionResultReason": version.promotion_reason,
     }
     described.update(described_training(context, version, source))  # type: ignore[typeddict-item]  # Members of both.
     return described
@@ -109,20 +114,8 @@ def update_active_model_version(
                 f"Version {version.version} of the model '{found.name}' is {version.status}; "
                 "only a version that is SUCCESS can be active."
             )
-        previous = found.previous_active_version
-        if version.version != found.active_version:
-            previous = found.active_version
-            connection.execute(
-                update(model)
-                .where(model.c.id == found.id)
-                .values(
-                    active_version=version.version,
-                    active_since=now,
-                    previous_active_version=found.active_version,
-                    previous_active_since=found.active_since,
-                    updated_at=now,
-                )
-            )
+        activate(connection, found.id, version.version, now, replacing=True)
+        previous = found.previous_active_version if version.version == found.active_version else found.active_version
     arn = model_arn(context, found.name, found.id)
     return {
         "ModelName": found.name,

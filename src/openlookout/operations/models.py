@@ -1,12 +1,11 @@
 """Models: what is trained from a dataset, and which of its versions is active."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, delete, func, select, update
 
-from openlookout.api.errors import ConflictException, ValidationException
+from openlookout.api.errors import ConflictException
 from openlookout.api.types import (
     CreateModelRequest,
     CreateModelResponse,
@@ -16,13 +15,44 @@ from openlookout.api.types import (
     ListModelsRequest,
     ListModelsResponse,
     ModelSummary,
+    UpdateModelRequest,
 )
 from openlookout.operations.datasets import dataset_arn, find_dataset
+from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
-from openlookout.operations.operation import Context, add_tags, insert_named, new_id, not_found, operation
-from openlookout.store.tables import dataset, inference_scheduler, model, model_version, tag
-from openlookout.timeseries.off_condition import OffConditionError, parse_off_condition
-from openlookout.timeseries.schema import Component, SchemaError, parse_schema, schema_text, subset
+from openlookout.operations.operation import (
+    Context,
+    check_quota,
+    count,
+    insert_named,
+    new_id,
+    not_found,
+    of_caller,
+    operation,
+)
+from openlookout.operations.resource_policies import forget_policies
+from openlookout.operations.tags import add_tags, forget_tags
+from openlookout.operations.training_requests import (
+    check_diagnostics_output,
+    check_labels,
+    check_off_condition,
+    check_ranges,
+    check_training_quotas,
+    label_group_id,
+    trained_schema,
+)
+from openlookout.store.client_tokens import forget_owned
+from openlookout.store.lifecycles import WORKING
+from openlookout.store.model_versions import version_id
+from openlookout.store.tables import (
+    accumulated,
+    dataset,
+    inference_scheduler,
+    model,
+    model_version,
+    retraining_scheduler,
+)
+from openlookout.timeseries.schema import schema_text
 
 # What a version is trained with and nothing ever filters by; DescribeModel and DescribeModelVersion echo it.
 CONFIGURATION = (
@@ -41,7 +71,6 @@ MODELS = Listing(
         model,
         dataset.c.name.label("dataset_name"),
         model_version.c.quality,
-        model_version.c.configuration,
     )
     .select_from(model)
     .join(dataset)
@@ -67,54 +96,89 @@ def create_model(context: Context, request: CreateModelRequest) -> CreateModelRe
 
     Raises:
         ResourceNotFoundException: there is no such dataset or label group.
-        ConflictException: the name is taken, or the dataset is not ACTIVE.
+        ConflictException: the name is taken, the dataset is not ACTIVE, or the ClientToken was used with other
+            parameters.
+        ServiceQuotaExceededException: there are as many models or trainings as there may be, or more sensors.
         ValidationException: a sensor, time range, off-condition or label configuration does not fit; the message
             names the member, the value and what is allowed.
     """
     check_ranges(request)
-    check_labels(request)
-    check_diagnostics_output(request)
-    identity, now = new_id(), context.now()
+    check_labels(request, request.get("RoleArn"))
+    check_diagnostics_output(request, request.get("RoleArn"))
+    identity = new_id()
     with context.database.writing() as connection:
-        source = find_dataset(context, connection, request["DatasetName"])
-        if source.status != "ACTIVE":
-            raise ConflictException(
-                f"The dataset '{source.name}' is {source.status}; a model can be made from it when it is ACTIVE."
-            )
-        schema = _schema(request, source.data_schema)
-        check_off_condition(request.get("OffCondition"), schema)
-        row = {
-            "id": identity,
-            "account": context.account,
-            "region": context.region,
-            "name": request["ModelName"],
-            "dataset_id": source.id,
-            "created_at": now,
-            "updated_at": now,
-            "kms_key": request.get("ServerSideKmsKeyId"),
-            "status": "IN_PROGRESS",
-        }
-        insert_named(connection, model, "model", row)
-        add_tags(connection, tag, identity, request.get("Tags", []))
-        version = {
-            "model_id": identity,
-            "version": FIRST_VERSION,
-            "created_at": now,
-            "updated_at": now,
-            "status": "IN_PROGRESS",
-            "source_type": "TRAINING",
-            "attempt": 0,
-            "configuration": {member: request[member] for member in CONFIGURATION if member in request},  # type: ignore[literal-required]  # Members of the request, by name.
-            "data_schema": schema_text(schema),
-            "ingestion_job_id": source.ingestion_job_id,
-            "training_data_start": request.get("TrainingDataStartTime"),
-            "training_data_end": request.get("TrainingDataEndTime"),
-            "evaluation_data_start": request.get("EvaluationDataStartTime"),
-            "evaluation_data_end": request.get("EvaluationDataEndTime"),
-        }
-        connection.execute(model_version.insert(), version)
-        context.jobs.enqueue(connection, "train", f"{identity}.{FIRST_VERSION}")
+        made = version_id(identity, FIRST_VERSION)
+        earlier = claim(context, connection, request, made=made, owner=identity, ends_later=True)
+        if earlier is not None:
+            found = find_model(context, connection, request["ModelName"])
+            return {"ModelArn": model_arn(context, found.name, found.id), "Status": found.status}
+        _insert(context, connection, request, identity)
+        context.jobs.enqueue(connection, "train", made)
     return {"ModelArn": model_arn(context, request["ModelName"], identity), "Status": "IN_PROGRESS"}
+
+
+def _insert(context: Context, connection: Connection, request: CreateModelRequest, identity: str) -> None:
+    source = find_dataset(context, connection, request["DatasetName"])
+    if source.status != "ACTIVE":
+        raise ConflictException(
+            f"The dataset '{source.name}' is {source.status}; a model can be made from it when it is ACTIVE."
+        )
+    schema = trained_schema(request, source.data_schema)
+    check_training_quotas(context, schema)
+    check_off_condition(request.get("OffCondition"), schema)
+    now = context.now()
+    configuration = {member: request[member] for member in CONFIGURATION if member in request}  # type: ignore[literal-required]  # Members of the request, by name.
+    row = {
+        "id": identity,
+        "account": context.account,
+        "region": context.region,
+        "name": request["ModelName"],
+        "dataset_id": source.id,
+        "created_at": now,
+        "updated_at": now,
+        "kms_key": request.get("ServerSideKmsKeyId"),
+        "configuration": configuration,
+        "label_group_id": label_group_id(context, connection, request),
+        "status": "IN_PROGRESS",
+    }
+    insert_model(context, connection, row)
+    add_tags(context, connection, identity, request.get("Tags", []))
+    version = {
+        "model_id": identity,
+        "version": FIRST_VERSION,
+        "created_at": now,
+        "updated_at": now,
+        "status": "IN_PROGRESS",
+        "source_type": "TRAINING",
+        "attempt": 0,
+        "configuration": configuration,
+        "data_schema": schema_text(schema),
+        "ingestion_job_id": source.ingestion_job_id,
+        "training_data_start": request.get("TrainingDataStartTime"),
+        "training_data_end": request.get("TrainingDataEndTime"),
+        "evaluation_data_start": request.get("EvaluationDataStartTime"),
+        "evaluation_data_end": request.get("EvaluationDataEndTime"),
+    }
+    connection.execute(model_version.insert(), version)
+
+
+def insert_model(context: Context, connection: Connection, row: dict[str, Any]) -> None:
+    """Insert a model's row.
+
+    Raises:
+        ConflictException: the name is taken.
+        ServiceQuotaExceededException: the account has as many models, or models in work, as it may.
+    """
+    insert_named(connection, model, "model", row)
+    mine = of_caller(context, model)
+    check_quota("models", count(connection, model, mine), context.limits.models)
+    check_pending(context, connection)
+
+
+def check_pending(context: Context, connection: Connection) -> None:
+    """Raises ServiceQuotaExceededException: more models are being trained or imported than may be."""
+    n = count(connection, model, of_caller(context, model), model.c.status.in_(sorted(WORKING)))
+    check_quota("models in training or import", n, context.limits.pending_models)
 
 
 @operation
@@ -133,6 +197,7 @@ def describe_model(context: Context, request: DescribeModelRequest) -> DescribeM
             )
         ).one()
         source = connection.execute(select(dataset).where(dataset.c.id == found.dataset_id)).one()
+        retraining = _retraining(connection, found)
     arn = model_arn(context, found.name, found.id)
     described: DescribeModelResponse = {
         "ModelName": found.name,
@@ -150,7 +215,69 @@ def describe_model(context: Context, request: DescribeModelRequest) -> DescribeM
         "PreviousModelVersionActivatedAt": found.previous_active_since,
     }
     described.update(described_training(context, version, source))  # type: ignore[typeddict-item]  # Members of both.
+    described.update(found.configuration)  # As UpdateModel left it.
+    described.update(retraining)
     return described
+
+
+def _retraining(connection: Connection, found: Row[Any]) -> DescribeModelResponse:
+    """The members of DescribeModel about retraining: the latest, the next, and the data that waits for it."""
+    latest = connection.execute(
+        select(model_version)
+        .where(model_version.c.model_id == found.id, model_version.c.source_type == "RETRAINING")
+        .order_by(model_version.c.version.desc())
+        .limit(1)
+    ).one_or_none()
+    scheduler = connection.execute(
+        select(retraining_scheduler).where(retraining_scheduler.c.model_id == found.id)
+    ).one_or_none()
+    data = connection.execute(
+        select(func.min(accumulated.c.data_start).label("first"), func.max(accumulated.c.data_end).label("last")).where(
+            accumulated.c.model_id == found.id
+        )
+    ).one()
+    described: DescribeModelResponse = {
+        "AccumulatedInferenceDataStartTime": data.first,
+        "AccumulatedInferenceDataEndTime": data.last,
+    }
+    if scheduler is not None:
+        described["RetrainingSchedulerStatus"] = scheduler.status
+        described["NextScheduledRetrainingStartDate"] = scheduler.next_due
+    if latest is not None:
+        described |= {
+            "LatestScheduledRetrainingStatus": latest.status,
+            "LatestScheduledRetrainingModelVersion": latest.version,
+            "LatestScheduledRetrainingStartTime": latest.training_started_at or latest.created_at,
+            "LatestScheduledRetrainingAvailableDataInDays": latest.available_days,
+            "LatestScheduledRetrainingFailedReason": latest.failed_reason,
+        }
+    return described
+
+
+@operation
+def update_model(context: Context, request: UpdateModelRequest) -> None:
+    """Change what the next versions are trained with: labels, role, diagnostics output. What is not given stays.
+
+    Raises:
+        ResourceNotFoundException: there is no such model or label group.
+        ValidationException: labels or diagnostics lie in S3 and no role was ever given, or labels come from two places.
+    """
+    given: Mapping[str, Any] = request
+    changes = {member: given[member] for member in CONFIGURATION if member in given}
+    with context.database.writing() as connection:
+        found = find_model(context, connection, request["ModelName"])
+        configuration = {**found.configuration, **changes}
+        check_labels(configuration, configuration.get("RoleArn"))
+        check_diagnostics_output(configuration, configuration.get("RoleArn"))
+        connection.execute(
+            update(model)
+            .where(model.c.id == found.id)
+            .values(
+                configuration=configuration,
+                label_group_id=label_group_id(context, connection, configuration),
+                updated_at=context.now(),
+            )
+        )
 
 
 @operation
@@ -170,11 +297,12 @@ def delete_model(context: Context, request: DeleteModelRequest) -> None:
 
     Raises:
         ResourceNotFoundException: there is no such model.
-        ConflictException: a version is being trained, or an inference scheduler uses the model, even a stopped one.
+        ConflictException: a version is being trained or imported, or the model has an inference or retraining
+            scheduler, even a stopped one.
     """
     with context.database.writing() as connection:
         found = find_model(context, connection, request["ModelName"])
-        if found.status in {"IN_PROGRESS", "IMPORT_IN_PROGRESS"}:
+        if found.status in WORKING:
             raise ConflictException(f"The model '{found.name}' is {found.status}; delete it when that has ended.")
         scheduler = connection.execute(
             select(inference_scheduler.c.name).where(inference_scheduler.c.model_id == found.id)
@@ -183,7 +311,11 @@ def delete_model(context: Context, request: DeleteModelRequest) -> None:
             raise ConflictException(
                 f"The model '{found.name}' is used by the inference scheduler '{scheduler}'; delete that first."
             )
-        connection.execute(delete(tag).where(tag.c.resource_id == found.id))
+        if count(connection, retraining_scheduler, retraining_scheduler.c.model_id == found.id):
+            raise ConflictException(f"The model '{found.name}' has a retraining scheduler; delete that first.")
+        forget_tags(connection, found.id)
+        forget_policies(connection, found.id)
+        forget_owned(connection, found.id)
         connection.execute(delete(model).where(model.c.id == found.id))
         context.jobs.enqueue(connection, "discard", f"models/{found.id}")
 
@@ -194,9 +326,7 @@ def find_model(context: Context, connection: Connection, name: str) -> Row[Any]:
     Raises:
         ResourceNotFoundException: the account has no model of that name in that region.
     """
-    found = connection.execute(
-        select(model).where(model.c.account == context.account, model.c.region == context.region, model.c.name == name)
-    ).one_or_none()
+    found = connection.execute(select(model).where(of_caller(context, model), model.c.name == name)).one_or_none()
     if found is None:
         raise not_found("model", name)
     return found
@@ -221,71 +351,12 @@ def described_training(context: Context, version: Row[Any], source: Row[Any]) ->
         "TrainingExecutionEndTime": version.training_ended_at,
         "FailedReason": version.failed_reason,
         "ModelMetrics": version.metrics,
+        "PriorModelMetrics": version.prior_metrics,
         "ModelQuality": version.quality,
+        "SourceModelVersionArn": version.source_arn,
+        "ImportJobStartTime": version.import_started_at,
+        "ImportJobEndTime": version.import_ended_at,
     }
-
-
-def check_ranges(request: Mapping[str, Any]) -> None:
-    """Raises ValidationException: a range is half given or ends before it starts, or evaluation is before training."""
-    for kind in ("Training", "Evaluation"):
-        start, end = _times(request, kind)
-        if start is not None and end is not None and start >= end:
-            raise ValidationException(
-                f"{kind}DataStartTime {_text(start)} must be before {kind}DataEndTime {_text(end)}."
-            )
-    evaluation_start, evaluation_end = _times(request, "Evaluation")
-    if (evaluation_start is None) != (evaluation_end is None):
-        missing = "EvaluationDataStartTime" if evaluation_start is None else "EvaluationDataEndTime"
-        raise ValidationException(f"An evaluation range needs both ends: {missing} is missing.")
-    training_start, training_end = _times(request, "Training")
-    last = training_end or training_start
-    if evaluation_start is not None and last is not None and evaluation_start < last:
-        raise ValidationException(
-            f"EvaluationDataStartTime {_text(evaluation_start)} must not be before the training range's {_text(last)}."
-        )
-
-
-def check_labels(request: Mapping[str, Any]) -> None:
-    """Raises ValidationException: labels come from S3 without a role, or from two places."""
-    labels = request.get("LabelsInputConfiguration", {})
-    if "S3InputConfiguration" in labels and "LabelGroupName" in labels:
-        raise ValidationException("LabelsInputConfiguration takes S3InputConfiguration or LabelGroupName, not both.")
-    if "S3InputConfiguration" in labels and "RoleArn" not in request:
-        raise ValidationException("LabelsInputConfiguration.S3InputConfiguration needs a RoleArn.")
-    if "LabelGroupName" in labels:
-        raise not_found("label group", labels["LabelGroupName"])
-
-
-def check_diagnostics_output(request: Mapping[str, Any]) -> None:
-    """Raises ValidationException: diagnostics are to be written without a role."""
-    if "ModelDiagnosticsOutputConfiguration" in request and "RoleArn" not in request:
-        raise ValidationException("ModelDiagnosticsOutputConfiguration needs a RoleArn.")
-
-
-def check_off_condition(condition: str | None, schema: tuple[Component, ...]) -> None:
-    """Raises ValidationException: the off-condition cannot be read, or its sensor is not one of the model's."""
-    try:
-        if condition is not None:
-            parse_off_condition(condition, schema)
-    except OffConditionError as error:
-        raise ValidationException(f"OffCondition: {error}") from None
-
-
-def _schema(request: CreateModelRequest, dataset_schema: str) -> tuple[Component, ...]:
-    inline = request.get("DatasetSchema", {}).get("InlineDataSchema")
-    whole = parse_schema(dataset_schema)
-    try:
-        return whole if inline is None else subset(whole, parse_schema(inline))
-    except SchemaError as error:
-        raise ValidationException(f"DatasetSchema: {error}") from None
-
-
-def _times(request: Mapping[str, Any], kind: str) -> tuple[datetime | None, datetime | None]:
-    return request.get(f"{kind}DataStartTime"), request.get(f"{kind}DataEndTime")
-
-
-def _text(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _summary(context: Context, row: Row[Any]) -> ModelSummary:

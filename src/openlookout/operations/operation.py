@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
-from openlookout.api.errors import ConflictException, ResourceNotFoundException, ValidationException
+from openlookout.api.errors import (
+    ConflictException,
+    ResourceNotFoundException,
+    ServiceQuotaExceededException,
+)
 from openlookout.api.types import S3Object
 from openlookout.clock import Clock
+from openlookout.limits import OWN, Limits
 from openlookout.operations.tokens import Tokens
 from openlookout.store.database import Database
 
@@ -31,12 +36,14 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """What all operations of one process share."""
+    """What all operations of one process share. `token_hours`: how long a ClientToken outlives its work."""
 
     database: Database
     jobs: Jobs
     clock: Clock
     tokens: Tokens
+    limits: Limits = OWN
+    token_hours: int = 24
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ class Context:
     @property
     def jobs(self) -> Jobs:
         return self.ports.jobs
+
+    @property
+    def limits(self) -> Limits:
+        return self.ports.limits
 
     def now(self) -> datetime:
         """The current time in whole milliseconds, as the service showed times."""
@@ -111,17 +122,17 @@ def insert_named(connection: Connection, table: Table, noun: str, row: Mapping[s
         raise ConflictException(f"A {noun} named '{row['name']}' exists already.") from None
 
 
-def add_tags(connection: Connection, table: Table, resource_id: str, tags: list[Any]) -> None:
-    """Store the tags that a Create request brought.
+def check_quota(what: str, n: int, limit: int) -> None:
+    """Raises ServiceQuotaExceededException: `n`, what there would be, is more than the limit."""
+    if n > limit:
+        raise ServiceQuotaExceededException(f"There would be {n} {what}; {limit} is the quota.")
 
-    Raises:
-        ValidationException: two tags have the same key.
-    """
-    keys = [tag["Key"] for tag in tags]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ValidationException(f"The tag key '{key}' is given {keys.count(key)} times; once is allowed.")
-    if tags:
-        connection.execute(
-            table.insert(), [{"resource_id": resource_id, "key": tag["Key"], "value": tag["Value"]} for tag in tags]
-        )
+
+def count(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+    """How many rows of a table meet the conditions."""
+    return connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
+
+
+def of_caller(context: Context, table: Table) -> ColumnElement[bool]:
+    """The condition that a row belongs to the caller's account and region."""
+    return and_(table.c.account == context.account, table.c.region == context.region)

@@ -77,9 +77,36 @@ access_key = Table(
 tag = Table(
     "tag",
     metadata,
-    Column("resource_id", String(36), primary_key=True),
+    Column("resource_id", String(64), primary_key=True),  # Of a model version: `<model id>.<version>`.
     Column("key", Name, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# A ClientToken that was used: what the request made, and when the work behind it ended.
+client_token = Table(
+    "client_token",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(64), primary_key=True),
+    Column("operation", String(64), primary_key=True),
+    Column("token", Name, primary_key=True),
+    Column("digest", String(64), nullable=False),  # Of all other members of the request.
+    Column("made", String(96), nullable=False),  # What the request made; see operations/idempotency.py.
+    Column("owner_id", String(36), nullable=False),  # The resource with which the token is forgotten.
+    Column("ended_at", Instant),  # Absent while the work is under way.
+    Index("client_token_by_made", "made"),
+    Index("client_token_by_owner", "owner_id"),
+    Index("client_token_by_end", "ended_at"),
+)
+
+resource_policy = Table(
+    "resource_policy",
+    metadata,
+    Column("resource_id", String(64), primary_key=True),  # Of a model version: `<model id>.<version>`.
+    Column("policy", Text, nullable=False),
+    Column("revision", String(32), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
 )
 
 dataset = Table(
@@ -96,6 +123,7 @@ dataset = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("ingestion_job_id", String(32)),  # The last successful one: its data is the dataset's.
+    Column("source_arn", Text),  # The dataset that it was imported from last.
     UniqueConstraint("account", "region", "name"),
 )
 
@@ -108,8 +136,10 @@ ingestion_job = Table(
     Column("status", String(32), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("dataset_status_before", String(32), nullable=False),
-    Column("input", JSON, nullable=False),  # IngestionInputConfiguration as sent.
-    Column("role_arn", Text, nullable=False),
+    Column("input", JSON(none_as_null=True)),  # IngestionInputConfiguration as sent; of an import the source's.
+    Column("role_arn", Text),
+    Column("source_arn", Text),  # Of an import: the dataset that it copies,
+    Column("source_job_id", String(32)),  # and the ingestion whose data that is.
     Column("failed_reason", Text),
     Column("status_detail", Text),
     Column("quality", JSON),
@@ -131,6 +161,34 @@ sensor_statistics = Table(
     Column("statistics", JSON, nullable=False),  # The API's summary; times in whole microseconds.
 )
 
+label_group = Table(
+    "label_group",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("fault_codes", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("account", "region", "name"),
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("group_id", ForeignKey("label_group.id", ondelete="CASCADE"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("rating", String(16), nullable=False),
+    Column("fault_code", Text),
+    Column("notes", Text),
+    Column("equipment", Text),
+    Column("created_at", Instant, nullable=False),
+    Index("label_by_start", "group_id", "started_at", "id"),
+)
+
 model = Table(
     "model",
     metadata,
@@ -142,13 +200,18 @@ model = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("kms_key", Text),
-    Column("status", String(32), nullable=False),  # Of the latest version.
+    Column(
+        "configuration", JSON, nullable=False, default=dict
+    ),  # What the next version is trained with; see model_version.
+    Column("label_group_id", ForeignKey("label_group.id")),  # Where that names one.
+    Column("status", String(32), nullable=False),  # Of the latest action.
     Column("active_version", BigInteger),
     Column("active_since", Instant),
     Column("previous_active_version", BigInteger),
     Column("previous_active_since", Instant),
     UniqueConstraint("account", "region", "name"),
     Index("model_by_dataset", "dataset_id"),
+    Index("model_by_label_group", "label_group_id"),
 )
 
 model_version = Table(
@@ -173,6 +236,17 @@ model_version = Table(
     Column("evaluation_data_end", Instant),
     Column("failed_reason", Text),
     Column("metrics", Text),
+    Column("prior_metrics", Text),  # Of a retraining: the version active before, on the same data.
+    Column("labelled", Boolean),  # Whether labels lay in its ranges.
+    Column("available_days", Integer),  # Of a retraining: the days of data in its look-back window.
+    Column("promotion_result", String(32)),
+    Column("promotion_reason", Text),
+    Column("source_arn", Text),  # Of an import: the version that was copied,
+    Column("source_prefix", Text),  # its objects,
+    Column("import_strategy", String(16)),  # and what is done with the source's accumulated data.
+    Column("import_started_at", Instant),
+    Column("import_ended_at", Instant),
+    Column("imported_bytes", BigInteger),
     Column("sampling_rate_us", BigInteger),  # Of the grid trained on.
     Column("object_prefix", Text),  # Where this version's model file lies.
     Column("diagnostics_bucket", Text),
@@ -239,4 +313,29 @@ inference_event = Table(
     Column("n_rows", Integer, nullable=False),
     Column("diagnostics", JSON, nullable=False),  # Sensor -> mean share over the rows.
     Index("inference_event_by_start", "scheduler_id", "started_at", "id"),
+)
+
+retraining_scheduler = Table(
+    "retraining_scheduler",
+    metadata,
+    Column("model_id", ForeignKey("model.id"), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("start_date", Instant, nullable=False),  # Midnight UTC.
+    Column("frequency", String(10), nullable=False),
+    Column("lookback", String(5), nullable=False),
+    Column("promote_mode", String(8), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("next_due", Instant),  # Absent while stopped.
+    Index("retraining_scheduler_by_due", "status", "next_due"),
+)
+
+# Inference data that was scored, for retraining: one row for each successful execution.
+accumulated = Table(
+    "accumulated",
+    metadata,
+    Column("model_id", ForeignKey("model.id", ondelete="CASCADE"), primary_key=True),
+    Column("data_end", Instant, primary_key=True),
+    Column("data_start", Instant, nullable=False),
+    Column("prefix", Text, nullable=False),  # Of its objects, one for each component.
 )

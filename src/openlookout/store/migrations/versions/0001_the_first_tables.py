@@ -22,6 +22,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "client_token",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=64), nullable=False),
+        sa.Column("operation", sa.String(length=64), nullable=False),
+        sa.Column(
+            "token",
+            sa.String(length=2048).with_variant(sa.String(length=2048, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("made", sa.String(length=96), nullable=False),
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("account", "region", "operation", "token"),
+    )
+    op.create_index("client_token_by_end", "client_token", ["ended_at"], unique=False)
+    op.create_index("client_token_by_made", "client_token", ["made"], unique=False)
+    op.create_index("client_token_by_owner", "client_token", ["owner_id"], unique=False)
+    op.create_table(
         "dataset",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -38,8 +57,34 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("ingestion_job_id", sa.String(length=32), nullable=True),
+        sa.Column("source_arn", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account", "region", "name"),
+    )
+    op.create_table(
+        "label_group",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=64), nullable=False),
+        sa.Column(
+            "name",
+            sa.String(length=2048).with_variant(sa.String(length=2048, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("fault_codes", sa.JSON(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("account", "region", "name"),
+    )
+    op.create_table(
+        "resource_policy",
+        sa.Column("resource_id", sa.String(length=64), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("revision", sa.String(length=32), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("resource_id"),
     )
     op.create_table(
         "secret",
@@ -49,7 +94,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "tag",
-        sa.Column("resource_id", sa.String(length=36), nullable=False),
+        sa.Column("resource_id", sa.String(length=64), nullable=False),
         sa.Column(
             "key",
             sa.String(length=2048).with_variant(sa.String(length=2048, collation="C"), "postgresql"),
@@ -66,8 +111,10 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("dataset_status_before", sa.String(length=32), nullable=False),
-        sa.Column("input", sa.JSON(), nullable=False),
-        sa.Column("role_arn", sa.Text(), nullable=False),
+        sa.Column("input", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("role_arn", sa.Text(), nullable=True),
+        sa.Column("source_arn", sa.Text(), nullable=True),
+        sa.Column("source_job_id", sa.String(length=32), nullable=True),
         sa.Column("failed_reason", sa.Text(), nullable=True),
         sa.Column("status_detail", sa.Text(), nullable=True),
         sa.Column("quality", sa.JSON(), nullable=True),
@@ -84,6 +131,21 @@ def upgrade() -> None:
         "ingestion_job_by_status", "ingestion_job", ["dataset_id", "status", "created_at", "id"], unique=False
     )
     op.create_table(
+        "label",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("group_id", sa.String(length=36), nullable=False),
+        sa.Column("started_at", Instant(), nullable=False),
+        sa.Column("ended_at", Instant(), nullable=False),
+        sa.Column("rating", sa.String(length=16), nullable=False),
+        sa.Column("fault_code", sa.Text(), nullable=True),
+        sa.Column("notes", sa.Text(), nullable=True),
+        sa.Column("equipment", sa.Text(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["group_id"], ["label_group.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("label_by_start", "label", ["group_id", "started_at", "id"], unique=False)
+    op.create_table(
         "model",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -97,6 +159,8 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("updated_at", Instant(), nullable=False),
         sa.Column("kms_key", sa.Text(), nullable=True),
+        sa.Column("configuration", sa.JSON(), nullable=False),
+        sa.Column("label_group_id", sa.String(length=36), nullable=True),
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("active_version", sa.BigInteger(), nullable=True),
         sa.Column("active_since", Instant(), nullable=True),
@@ -106,10 +170,24 @@ def upgrade() -> None:
             ["dataset_id"],
             ["dataset.id"],
         ),
+        sa.ForeignKeyConstraint(
+            ["label_group_id"],
+            ["label_group.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("account", "region", "name"),
     )
     op.create_index("model_by_dataset", "model", ["dataset_id"], unique=False)
+    op.create_index("model_by_label_group", "model", ["label_group_id"], unique=False)
+    op.create_table(
+        "accumulated",
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.Column("data_end", Instant(), nullable=False),
+        sa.Column("data_start", Instant(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["model_id"], ["model.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("model_id", "data_end"),
+    )
     op.create_table(
         "inference_scheduler",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -164,6 +242,17 @@ def upgrade() -> None:
         sa.Column("evaluation_data_end", Instant(), nullable=True),
         sa.Column("failed_reason", sa.Text(), nullable=True),
         sa.Column("metrics", sa.Text(), nullable=True),
+        sa.Column("prior_metrics", sa.Text(), nullable=True),
+        sa.Column("labelled", sa.Boolean(), nullable=True),
+        sa.Column("available_days", sa.Integer(), nullable=True),
+        sa.Column("promotion_result", sa.String(length=32), nullable=True),
+        sa.Column("promotion_reason", sa.Text(), nullable=True),
+        sa.Column("source_arn", sa.Text(), nullable=True),
+        sa.Column("source_prefix", sa.Text(), nullable=True),
+        sa.Column("import_strategy", sa.String(length=16), nullable=True),
+        sa.Column("import_started_at", Instant(), nullable=True),
+        sa.Column("import_ended_at", Instant(), nullable=True),
+        sa.Column("imported_bytes", sa.BigInteger(), nullable=True),
         sa.Column("sampling_rate_us", sa.BigInteger(), nullable=True),
         sa.Column("object_prefix", sa.Text(), nullable=True),
         sa.Column("diagnostics_bucket", sa.Text(), nullable=True),
@@ -180,6 +269,24 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("model_version_by_time", "model_version", ["model_id", "created_at", "version"], unique=False)
+    op.create_table(
+        "retraining_scheduler",
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("start_date", Instant(), nullable=False),
+        sa.Column("frequency", sa.String(length=10), nullable=False),
+        sa.Column("lookback", sa.String(length=5), nullable=False),
+        sa.Column("promote_mode", sa.String(length=8), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.Column("next_due", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["model.id"],
+        ),
+        sa.PrimaryKeyConstraint("model_id"),
+    )
+    op.create_index("retraining_scheduler_by_due", "retraining_scheduler", ["status", "next_due"], unique=False)
     op.create_table(
         "sensor_statistics",
         sa.Column("job_id", sa.String(length=32), nullable=False),

@@ -1,0 +1,47 @@
+"""Labels of a training, from where the model's configuration says: files under a prefix, or a label group."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from openlookout.buckets.buckets import Buckets
+from openlookout.detection.evaluate import Labels
+from openlookout.store.tables import label, to_microseconds
+from openlookout.timeseries.labels import LabelError, parse_labels
+
+LABEL_FILE_BYTES_MAX = 64 * 2**20
+
+# Rating -> the ranges with it, [start_us, end_us] each: plain, for it is sent to a child.
+GroupLabels = Mapping[str, Sequence[Sequence[int]]]
+
+
+def group_labels(connection: Connection, group_id: str) -> GroupLabels:
+    """Read the labels of a group, as they are now, in time order."""
+    found: dict[str, list[list[int]]] = {"ANOMALY": [], "NO_ANOMALY": [], "NEUTRAL": []}
+    rows = connection.execute(select(label).where(label.c.group_id == group_id).order_by(label.c.started_at))
+    for row in rows:
+        found[row.rating].append([to_microseconds(row.started_at), to_microseconds(row.ended_at)])
+    return found
+
+
+def read_labels(buckets: Buckets, place: Mapping[str, Any] | None, group: GroupLabels | None) -> Labels:
+    """Give all labels: of the files below the place's prefix, or of the group; none without either.
+
+    Raises:
+        LabelError: there is no file, or one cannot be read.
+    """
+    if group is not None:
+        return Labels(*([(start, end) for start, end in group[kind]] for kind in ("ANOMALY", "NO_ANOMALY", "NEUTRAL")))
+    if place is None:
+        return Labels()
+    bucket, prefix = place["Bucket"], place.get("Prefix", "")
+    labels: list[tuple[int, int]] = []
+    keys = [found for found in buckets.list(bucket, prefix) if not found.key.endswith("/")]
+    if not keys:
+        raise LabelError(f"no label file was found under s3://{bucket}/{prefix}")
+    for found in keys:
+        if found.size > LABEL_FILE_BYTES_MAX:
+            raise LabelError(f"label file '{found.key}' has {found.size} bytes; {LABEL_FILE_BYTES_MAX} is the limit")
+        labels += parse_labels(found.key, buckets.read(bucket, found.key))
+    return Labels(anomalies=sorted(labels))

@@ -1,0 +1,64 @@
+"""Resources by their ARN, in whatever account: what tags, policies and imports name them by."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select
+
+from openlookout.operations.listing import INTEGER_MAX
+from openlookout.store.model_versions import version_id
+from openlookout.store.tables import dataset, inference_scheduler, label_group, model, model_version
+
+_ARN = re.compile(
+    r"arn:aws[^:]*:lookoutequipment:(?P<region>[^:]*):(?P<account>\d{12}):"
+    r"(?P<kind>dataset|model|inference-scheduler|label-group)/(?P<name>[^/]+)/(?P<id>[^/]+)"
+    r"(/model-version/(?P<version>\d{1,30}))?"
+)
+_TABLES: dict[str, Table] = {
+    "dataset": dataset,
+    "model": model,
+    "inference-scheduler": inference_scheduler,
+    "label-group": label_group,
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """`kind`: as in the ARN, `model-version` for a version. `id`: what tags and policies are kept under.
+
+    `row`: the resource's own. `version`: of a model version its row, otherwise None.
+    """
+
+    kind: str
+    id: str
+    account: str
+    row: Row[Any]
+    version: Row[Any] | None = None
+
+
+def find_resource(connection: Connection, arn: str) -> Resource | None:
+    """Give what an ARN names, in any account; None when there is no such thing."""
+    said = _ARN.fullmatch(arn)
+    if said is None or (said["version"] and said["kind"] != "model"):
+        return None
+    table = _TABLES[said["kind"]]
+    row = connection.execute(
+        select(table).where(
+            table.c.id == said["id"],
+            table.c.account == said["account"],
+            table.c.region == said["region"],
+            table.c.name == said["name"],
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if said["version"] is None:
+        return Resource(said["kind"], row.id, row.account, row)
+    number = min(int(said["version"]), INTEGER_MAX)
+    version = connection.execute(
+        select(model_version).where(model_version.c.model_id == row.id, model_version.c.version == number)
+    ).one_or_none()
+    if version is None:
+        return None
+    return Resource("model-version", version_id(row.id, number), row.account, row, version)
