@@ -36,11 +36,11 @@ class Retrained:
 
 
 def promotion(retrained: Retrained, mode: str) -> Promotion:
-    """Decide; in mode MANUAL nothing is promoted."""
-    if mode == "MANUAL":
-        return _kept("The retraining scheduler's PromoteMode is MANUAL; activate the version by hand.")
+    """Decide; in mode MANUAL nothing that is active is replaced."""
     if retrained.prior is None:
         return _taken("No version was active before.")
+    if mode == "MANUAL":
+        return _kept("The retraining scheduler's PromoteMode is MANUAL; activate the version by hand.")
     return _TABLE[retrained.was_labelled, retrained.is_labelled](retrained)
 
 

@@ -25,10 +25,9 @@ WORKING = frozenset({"IN_PROGRESS", "INGESTION_IN_PROGRESS", "IMPORT_IN_PROGRESS
 
 @dataclass(frozen=True, eq=False)
 class Lifecycle:
-    """`first`: the statuses that a row may begin with. `steps`: status -> the statuses that may follow it."""
+    """`steps`: status -> the statuses that may follow it."""
 
     table: Table
-    first: frozenset[str]
     steps: Mapping[str, frozenset[str]]
 
     def before(self, status: str) -> frozenset[str]:
@@ -38,15 +37,12 @@ class Lifecycle:
         return found
 
 
-def _lifecycle(table: Table, first: str, **steps: str) -> Lifecycle:
-    return Lifecycle(
-        table, frozenset(first.split()), {status: frozenset(text.split()) for status, text in steps.items()}
-    )
+def _lifecycle(table: Table, **steps: str) -> Lifecycle:
+    return Lifecycle(table, {status: frozenset(text.split()) for status, text in steps.items()})
 
 
 DATASET = _lifecycle(
     dataset,
-    "CREATED IMPORT_IN_PROGRESS",
     CREATED="INGESTION_IN_PROGRESS IMPORT_IN_PROGRESS",
     ACTIVE="INGESTION_IN_PROGRESS IMPORT_IN_PROGRESS",
     INGESTION_IN_PROGRESS="ACTIVE CREATED",  # CREATED or ACTIVE again when it failed.
@@ -54,14 +50,12 @@ DATASET = _lifecycle(
 )
 INGESTION_JOB = _lifecycle(
     ingestion_job,
-    "IN_PROGRESS IMPORT_IN_PROGRESS",
     IN_PROGRESS="SUCCESS FAILED",
     IMPORT_IN_PROGRESS="SUCCESS FAILED",
 )
 # A model's status is that of the latest action on it; a retraining that was cancelled leaves what was before.
 MODEL = _lifecycle(
     model,
-    "IN_PROGRESS IMPORT_IN_PROGRESS",
     IN_PROGRESS="SUCCESS FAILED",
     IMPORT_IN_PROGRESS="SUCCESS FAILED",
     SUCCESS="IN_PROGRESS IMPORT_IN_PROGRESS",
@@ -69,14 +63,13 @@ MODEL = _lifecycle(
 )
 MODEL_VERSION = _lifecycle(
     model_version,
-    "IN_PROGRESS IMPORT_IN_PROGRESS",
     IN_PROGRESS="SUCCESS FAILED CANCELED",
     IMPORT_IN_PROGRESS="SUCCESS FAILED",
 )
 _SCHEDULER = {"PENDING": "RUNNING STOPPING", "RUNNING": "STOPPING", "STOPPING": "STOPPED", "STOPPED": "PENDING"}
-INFERENCE_SCHEDULER = _lifecycle(inference_scheduler, "PENDING", **_SCHEDULER)
-RETRAINING_SCHEDULER = _lifecycle(retraining_scheduler, "PENDING", **_SCHEDULER)
-INFERENCE_EXECUTION = _lifecycle(inference_execution, "IN_PROGRESS", IN_PROGRESS="SUCCESS FAILED")
+INFERENCE_SCHEDULER = _lifecycle(inference_scheduler, **_SCHEDULER)
+RETRAINING_SCHEDULER = _lifecycle(retraining_scheduler, **_SCHEDULER)
+INFERENCE_EXECUTION = _lifecycle(inference_execution, IN_PROGRESS="SUCCESS FAILED")
 
 LIFECYCLES = (
     DATASET,
