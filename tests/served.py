@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from openlookout.clock import ManualClock
 from openlookout.jobs import engine
+from openlookout.limits import OWN, Limits
 from openlookout.operations.dispatch import dispatcher
 from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
@@ -65,14 +66,14 @@ class Api:
 
 
 @contextmanager
-def api_alone(url: str) -> Iterator[Api]:
+def api_alone(url: str, limits: Limits = OWN) -> Iterator[Api]:
     """Serve the API over a database, without workers and ticker."""
     database = Database(url)
     database.migrate()
     engine.migrate(database)
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     queue = engine.JobQueue(database)
-    ports = Ports(database, queue, clock, Tokens.of(database))
+    ports = Ports(database, queue, clock, Tokens.of(database), limits)
     server = Server(
         dispatch=dispatcher(ports),
         keys=KeyStore(database),

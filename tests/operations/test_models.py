@@ -217,3 +217,28 @@ def test_files_more_often_than_the_sampling_rate_are_refused(api: Api, versions:
     assert (described["DataDelayOffsetInMinutes"], described["DataUploadFrequency"]) == (5, "PT10M")
     assert described["DataInputConfiguration"] == offset
     assert "LatestInferenceResult" not in described
+
+
+def test_what_the_next_version_is_trained_with_is_changed_and_the_last_one_keeps_its_own(
+    api: Api, versions: str
+) -> None:
+    place = {"S3InputConfiguration": {"Bucket": "bucket", "Prefix": "labels/"}}
+    output = {"S3OutputConfiguration": {"Bucket": "bucket"}}
+    for more in ({"LabelsInputConfiguration": place}, {"ModelDiagnosticsOutputConfiguration": output}):
+        with pytest.raises(api.client.exceptions.ValidationException, match="needs a RoleArn"):
+            api.client.update_model(ModelName=versions, **more)
+    api.client.update_model(ModelName=versions, LabelsInputConfiguration=place, RoleArn=ROLE)
+    api.client.update_model(ModelName=versions, ModelDiagnosticsOutputConfiguration=output)  # The role stays.
+    described = api.client.describe_model(ModelName=versions)
+    assert described["LabelsInputConfiguration"] == place
+    assert described["ModelDiagnosticsOutputConfiguration"] == output
+    assert described["RoleArn"] == ROLE
+    summary = api.client.list_models(ModelNameBeginsWith=versions)["ModelSummaries"][0]
+    assert summary["ModelDiagnosticsOutputConfiguration"] == output
+    version = api.client.describe_model_version(ModelName=versions, ModelVersion=1)
+    assert not {"LabelsInputConfiguration", "ModelDiagnosticsOutputConfiguration", "RoleArn"} & set(version)
+    with pytest.raises(api.client.exceptions.ResourceNotFoundException, match="label group 'g'"):
+        api.client.update_model(ModelName=versions, LabelsInputConfiguration={"LabelGroupName": "g"})
+    with pytest.raises(api.client.exceptions.ResourceNotFoundException, match="The model 'nobody'"):
+        api.client.update_model(ModelName="nobody")
+    assert api.client.describe_model(ModelName=versions)["LabelsInputConfiguration"] == place

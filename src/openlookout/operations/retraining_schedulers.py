@@ -37,7 +37,7 @@ from openlookout.store.tables import model, retraining_scheduler
 
 PROMOTE_MODE_DEFAULT = "MANAGED"  # API reference: promoted by the service unless MANUAL is asked for.
 
-_SCHEDULERS = select(retraining_scheduler, model.c.name.label("model_name")).join(model)
+_SCHEDULERS = select(retraining_scheduler, model.c.name).join(model)
 
 RETRAINING_SCHEDULERS = Listing(
     source=_SCHEDULERS,
@@ -256,8 +256,8 @@ def _status_response(context: Context, used: Row[Any], status: str) -> Any:
 
 def _summary(context: Context, row: Row[Any]) -> RetrainingSchedulerSummary:
     return {
-        "ModelName": row.model_name,
-        "ModelArn": model_arn(context, row.model_name, row.model_id),
+        "ModelName": row.name,
+        "ModelArn": model_arn(context, row.name, row.model_id),
         "Status": row.status,
         "RetrainingStartDate": row.start_date,
         "RetrainingFrequency": row.frequency,
