@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from openlookout.jobs.children import ChildLost, Children, ChildTimeout
+from openlookout.jobs.children import ChildLost, Children, ChildTimeout, ChildUnwanted
 from openlookout.jobs.engine import JobQueue, Queue, Steps, Temporary, Worker
 from openlookout.store.database import Database
 
@@ -139,3 +139,14 @@ def test_closing_frees_who_waits() -> None:
     made.close()
     thread.join(timeout=10)
     assert said == ["the process is stopping"]
+
+
+def test_a_child_that_nobody_wants_any_more_is_killed_and_others_go_on(children: Children) -> None:
+    wanted = [True, True, False]
+    started = time.monotonic()
+    with pytest.raises(ChildUnwanted):
+        children.run(60, time.sleep, 60, is_wanted=lambda: wanted.pop(0))
+    assert time.monotonic() - started < 30
+    assert children.run(60, abs, -7, is_wanted=lambda: True) == 7
+    with pytest.raises(ValueError, match="invalid literal"):
+        children.run(60, int, "x", is_wanted=lambda: True)

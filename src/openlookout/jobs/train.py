@@ -35,6 +35,7 @@ from openlookout.store.tables import (
 from openlookout.store.tables import from_microseconds as instant
 
 SECONDS_MAX = 12 * 3600.0
+SHORTEST_RATE_US = 1_000_000
 
 
 class Train:
@@ -51,7 +52,7 @@ class Train:
         try:
             fitted = steps.run("fit", self._fit, identity, attempt)
             if "failed" in fitted:
-                self._end_failed(identity, fitted["failed"], is_ours=False)
+                self._end_failed(identity, fitted["failed"], is_ours=False, available_days=fitted.get("available_days"))
                 return
             evaluated = steps.run("evaluate", self._evaluate, identity, fitted)
         except ChildUnwanted:  # Cancelled: the row says so already.
@@ -161,7 +162,7 @@ class Train:
     def abandon(self, identity: str, reason_text: str) -> None:
         self._end_failed(identity, reason_text, is_ours=True)
 
-    def _end_failed(self, identity: str, reason_text: str, *, is_ours: bool) -> None:
+    def _end_failed(self, identity: str, reason_text: str, *, is_ours: bool, available_days: int | None = None) -> None:
         now = self._workplace.now()
         values: dict[str, object] = {
             "failed_reason": reason(reason_text),
@@ -171,7 +172,11 @@ class Train:
         with self._workplace.database.writing() as connection:
             if _is_retraining(connection, identity):
                 ended = failed(reason_text, is_ours=is_ours)
-                values |= {"promotion_result": ended.result, "promotion_reason": ended.reason}
+                values |= {
+                    "promotion_result": ended.result,
+                    "promotion_reason": ended.reason,
+                    "available_days": available_days,
+                }
             if publish(connection, MODEL_VERSION, is_version(identity), None, "FAILED", **values):
                 move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
                 note_ended(connection, identity, now)
@@ -197,7 +202,7 @@ def _labels(connection: Connection, row: Row[Any], asked: Mapping[str, Any]) -> 
 def _retraining(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     """What a retraining has beside: accumulated data, and the version to compare with."""
     if row.source_type != "RETRAINING":
-        return {"is_retraining": False, "accumulated": [], "prior_prefix": None}
+        return {"is_retraining": False, "accumulated": [], "prior_prefix": None, "prior_rate_us": None}
     windows = connection.execute(
         select(accumulated)
         .where(
@@ -208,16 +213,17 @@ def _retraining(connection: Connection, row: Row[Any]) -> dict[str, Any]:
         .order_by(accumulated.c.data_end)
     )
     prior = connection.execute(
-        select(model_version.c.object_prefix).where(
+        select(model_version.c.object_prefix, model_version.c.sampling_rate_us).where(
             model_version.c.model_id == row.model_id, model_version.c.version == row.active_version
         )
-    ).scalar()
+    ).one_or_none()
     return {
         "is_retraining": True,
         "accumulated": [
             (to_microseconds(window.data_start), to_microseconds(window.data_end), window.prefix) for window in windows
         ],
-        "prior_prefix": prior,
+        "prior_prefix": None if prior is None else prior.object_prefix,
+        "prior_rate_us": SHORTEST_RATE_US if prior is None else prior.sampling_rate_us,
     }
 
 

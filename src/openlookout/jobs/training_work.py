@@ -48,6 +48,14 @@ class _Unusable(Exception):
     """The customer's data or labels cannot be trained with; the message is the reason that the version shows."""
 
 
+class _TooLittle(_Unusable):
+    """A training or retraining has data of too few days: `available_days` of them."""
+
+    def __init__(self, message: str, available_days: int) -> None:
+        super().__init__(message)
+        self.available_days = available_days
+
+
 @contextmanager
 def _reasons() -> Any:
     """Turn the errors of the layers below into the one kind that becomes a FailedReason."""
@@ -70,6 +78,8 @@ def fit_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, A
     try:
         with _reasons(), tempfile.TemporaryDirectory(prefix="train-", dir=job["scratch"]) as folder:
             return _fit(buckets, job, Path(folder))
+    except _TooLittle as little:
+        return {"failed": _sentence(str(little)), "available_days": little.available_days}
     except _Unusable as unusable:
         return {"failed": _sentence(str(unusable))}
 
@@ -93,6 +103,8 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     off = None if job["off_condition"] is None else parse_off_condition(job["off_condition"], schema)
     dataset = _source(buckets, job, folder)
     start, end = _training_range(job, dataset)
+    if job["is_retraining"] and next(dataset.iterate(sensors, start, end), None) is None:
+        raise _little(job, 0.0, job["rate_us"] or job["prior_rate_us"], 0)
     sampling = learn_sampling(dataset.iterate(sensors, start, end), sensors, job["rate_us"])
     grid = make_grid(
         dataset.iterate(sensors, start, end),
@@ -131,7 +143,7 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
         "start_us": job["training_start"] or int(grid.timestamps[0]),
         "end_us": job["training_end"] or int(grid.timestamps[-1]),
         "rate_us": sampling.rate_us,
-        "available_days": len(np.unique(grid.timestamps[grid.is_read] // DAY_US)),
+        "available_days": _days(grid),
     }
 
 
@@ -147,16 +159,29 @@ def _source(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> Source:
 
 
 def _check_days(job: Mapping[str, Any], grid: Grid) -> None:
-    """Raises _Unusable: the data span fewer days than training needs; a retraining says so of its rows too."""
+    """Raises _TooLittle: the data span fewer days than training needs; of a retraining also: have too few rows."""
     read = grid.timestamps[grid.is_read]
     found = (int(read[-1]) - int(read[0]) + grid.rate_us) / DAY_US if len(read) else 0.0
-    needed: float = job["training_days_min"]
-    if job["is_retraining"]:
-        found = min(found, len(read) * grid.rate_us / DAY_US) if len(read) < TRAINING_ROWS_MIN else found
-        needed = max(needed, TRAINING_ROWS_MIN * grid.rate_us / DAY_US)
-    if found < needed:
-        where = "look-back window" if job["is_retraining"] else "training range"
-        raise _Unusable(f"the {where} holds {found:.3g} days of data; {needed:.3g} are needed")
+    if job["is_retraining"] and len(read) < TRAINING_ROWS_MIN:
+        found = min(found, len(read) * grid.rate_us / DAY_US)
+    if found < _needed_days(job, grid.rate_us):
+        raise _little(job, found, grid.rate_us, _days(grid))
+
+
+def _little(job: Mapping[str, Any], found: float, rate_us: int, available_days: int) -> _TooLittle:
+    where = "look-back window" if job["is_retraining"] else "training range"
+    needed = _needed_days(job, rate_us)
+    return _TooLittle(f"the {where} holds {found:.3g} days of data; {needed:.3g} are needed", available_days)
+
+
+def _needed_days(job: Mapping[str, Any], rate_us: int) -> float:
+    rows = TRAINING_ROWS_MIN * rate_us / DAY_US if job["is_retraining"] else 0.0
+    return max(float(job["training_days_min"]), rows)
+
+
+def _days(grid: Grid) -> int:
+    """On how many UTC days there are readings."""
+    return len(np.unique(grid.timestamps[grid.is_read] // DAY_US))
 
 
 def _training_range(job: Mapping[str, Any], dataset: Source) -> tuple[int | None, int]:
