@@ -117,6 +117,20 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         yield Service(settings, database, _server(settings, database, ports))
 
 
+@contextmanager
+def beside(settings: Settings) -> Iterator[tuple[Ports, BucketSettings]]:
+    """Give what a command works with beside the service, running or not: its rows and its objects, and no jobs."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        database = Database(settings.database_url)
+        stack.callback(database.close)
+        database.migrate()
+        queue = JobQueue(database)
+        stack.callback(queue.close)
+        ports = Ports(database, queue, SystemClock(), Tokens.of(database), read_limits(settings.limits))
+        yield ports, bucket_settings(settings)
+
+
 def serve(service: Service, listening: socket.socket) -> None:
     """Answer requests on a bound socket until SIGINT or SIGTERM."""
     uvicorn.Server(http_config(service)).run(sockets=[listening])

@@ -5,9 +5,14 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from openlookout.archive.transfer import Place
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,6 +77,47 @@ def demo(
     os._exit(code)
 
 
+@app.command(name="export")
+def export_version(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    version: Annotated[int | None, typer.Option(min=1, help="The version. [default: the active one]")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Write a model version to a file that can be read without OpenLookout."""
+    from openlookout.archive.transfer import export_version as export
+
+    def work(place: "Place") -> None:
+        number, digest = export(place, model, version, file)
+        typer.echo(f"Exported version {number} of {model} to {file}")
+        typer.echo(f"Digest {digest}")
+
+    _with_archive({"data": data, "account": account, "region": region}, work)
+
+
+@app.command(name="import")
+def import_version(
+    file: Annotated[Path, typer.Argument(help="The file that 'openlookout export' wrote.")],
+    model: Annotated[str | None, typer.Option(help="The model to add it to. [default: as it was called]")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Its dataset. [default: as it was called]")] = None,
+    digest: Annotated[str | None, typer.Option(help="The digest that the export told; others are refused.")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Make an exported file a model version: version 1 of a new model, or the next of one that is there."""
+    from openlookout.archive.transfer import import_version as import_file
+
+    def work(place: "Place") -> None:
+        made = import_file(place, file, digest=digest, model_name=model, dataset_name=dataset)
+        active = "active" if made.is_active else "not active"
+        typer.echo(f"Imported {file} as version {made.version} of {made.model}, dataset {made.dataset}, {active}")
+
+    _with_archive({"data": data, "account": account, "region": region}, work)
+
+
 @app.command(name="install-client")
 def install_client(
     directory: Annotated[
@@ -124,6 +170,21 @@ def delete_key(key_id: str, data: Data = None) -> None:
     if not store.delete_key(_database(settings.data, settings.database_url), key_id):
         _refuse(ValueError(f"there is no access key {key_id}"))
     typer.echo(f"Deleted {key_id}")
+
+
+def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:
+    from openlookout.app import beside
+    from openlookout.archive.file import ArchiveError
+    from openlookout.archive.transfer import Place
+    from openlookout.buckets.errors import BucketError
+    from openlookout.settings import read_settings
+
+    try:
+        settings = read_settings(flags)
+        with beside(settings) as (ports, buckets):
+            work(Place(ports, buckets, settings.account, settings.region))
+    except (ArchiveError, BucketError, OSError, ValueError) as error:
+        _refuse(error)
 
 
 def _database(data: Path, url: str):  # type: ignore[no-untyped-def]  # Loaded late, so that --help answers at once.

@@ -30,6 +30,11 @@ def version(model_id: str, number: int, attempt: int) -> str:
     return f"models/{model_id}/{number}/{attempt}/"
 
 
+def from_file(model_id: str, identity: str) -> str:
+    """The prefix of a version that was read from an exported file."""
+    return f"models/{model_id}/file-{identity}/"
+
+
 def detector(version_prefix: str) -> str:
     return f"{version_prefix}model.npz"
 

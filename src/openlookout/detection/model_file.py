@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import fields
 from typing import Any
 
@@ -63,7 +64,7 @@ def load(content: bytes) -> Ensemble:
             arrays["calibration"],
             float.fromhex(description["limit"]),
         )
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {error}") from None
 
 

@@ -41,11 +41,17 @@ def write_summary(buckets: Buckets, prefix: str, schema: str, sampling: Sampling
 
 
 def read_version(buckets: Buckets, prefix: str) -> VersionFiles:
-    summary = json.loads(buckets.read(SERVICE, layout.training_summary(prefix)))
+    summary = buckets.read(SERVICE, layout.training_summary(prefix))
+    return parse_version(summary, buckets.read(SERVICE, layout.detector(prefix)))
+
+
+def parse_version(summary_json: bytes, detector: bytes) -> VersionFiles:
+    """Give a version from the contents of its two objects."""
+    summary = json.loads(summary_json)
     schema = parse_schema(summary["schema"])
     sampling = Sampling(**{**summary["sampling"], "fill_rows": tuple(summary["sampling"]["fill_rows"])})
     off = summary["off_condition"] and parse_off_condition(summary["off_condition"], schema)
-    return VersionFiles(load(buckets.read(SERVICE, layout.detector(prefix))), schema, sampling, off or None)
+    return VersionFiles(load(detector), schema, sampling, off or None)
 
 
 class DatasetReadings:

@@ -1,0 +1,230 @@
+"""Model versions out of an installation's rows and objects into files, and back. No model is ever captive."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from openlookout.api.service_error import ServiceError
+from openlookout.archive.file import ArchiveError, read_archive, write_archive
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
+from openlookout.detection.model_file import ModelFileError
+from openlookout.jobs.version_files import parse_version
+from openlookout.operations.datasets import insert_dataset
+from openlookout.operations.models import insert_model, model_arn
+from openlookout.operations.operation import Context, Ports, of_caller
+from openlookout.store.lifecycles import WORKING
+from openlookout.store.model_versions import activate, next_version
+from openlookout.store.tables import dataset, model, model_version
+from openlookout.timeseries.off_condition import OffConditionError
+from openlookout.timeseries.schema import SchemaError, parse_schema, schema_text, subset
+
+# Columns of a version that travel; times as ISO 8601.
+TEXTS = ("quality", "metrics", "prior_metrics", "source_type")
+TIMES = (
+    "created_at",
+    "training_started_at",
+    "training_ended_at",
+    "training_data_start",
+    "training_data_end",
+    "evaluation_data_start",
+    "evaluation_data_end",
+)
+CONFIGURATION = ("DataPreProcessingConfiguration", "OffCondition")  # Labels, roles and buckets belong to the place.
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to read and write: an installation, and the account and region of what is named."""
+
+    ports: Ports
+    buckets: BucketSettings
+    account: str
+    region: str
+
+    def context(self, operation: str) -> Context:
+        return Context(operation, self.account, self.region, "", self.ports)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made."""
+
+    model: str
+    version: int
+    dataset: str
+    is_active: bool
+
+
+def export_version(place: Place, name: str, number: int | None, path: Path) -> tuple[int, str]:
+    """Write a version of a model (None: the active one) to a file; give its number and the file's digest.
+
+    Raises:
+        ArchiveError: there is no such version, it is not SUCCESS, or its objects are gone.
+        OSError: the file cannot be written.
+    """
+    context = place.context("export")
+    with place.ports.database.reading() as connection:
+        found = connection.execute(
+            select(model, dataset.c.name.label("dataset_name"))
+            .join(dataset)
+            .where(of_caller(context, model), model.c.name == name)
+        ).one_or_none()
+        if found is None:
+            raise ArchiveError(f"the model '{name}' does not exist in account {place.account}, region {place.region}")
+        wanted = number or found.active_version
+        version = connection.execute(
+            select(model_version).where(model_version.c.model_id == found.id, model_version.c.version == wanted)
+        ).one_or_none()
+    if version is None:
+        raise ArchiveError(f"the model '{name}' has no {'active version' if wanted is None else f'version {wanted}'}")
+    if version.status != "SUCCESS":
+        raise ArchiveError(f"version {wanted} of the model '{name}' is {version.status}; only SUCCESS can be exported")
+    buckets = open_buckets(place.buckets)
+    detector = buckets.read(SERVICE, layout.detector(version.object_prefix))
+    summary = buckets.read(SERVICE, layout.training_summary(version.object_prefix))
+    arn = f"{model_arn(context, found.name, found.id)}/model-version/{version.version}"
+    return version.version, write_archive(path, _description(found, version, arn), detector, summary)
+
+
+def import_version(
+    place: Place, path: Path, *, digest: str | None, model_name: str | None, dataset_name: str | None
+) -> Imported:
+    """Make an exported file the next version of a model; a new model's version 1 is active.
+
+    The dataset is made (without data) when it is not there.
+
+    Raises:
+        ArchiveError: the file is none, was changed, or does not fit the dataset or model; a name or quota forbids it.
+        OSError: the file cannot be read.
+    """
+    archive = read_archive(path, digest)
+    try:
+        said = archive.description
+        files = parse_version(archive.summary, archive.detector)
+        name, data = model_name or str(said["model"]), dataset_name or str(said["dataset"])
+        values = _values(said) | {
+            "data_schema": schema_text(files.schema),
+            "sampling_rate_us": files.sampling.rate_us,
+            "imported_bytes": len(archive.detector) + len(archive.summary),
+        }
+        return _insert(place, (archive.detector, archive.summary), name, data, values)
+    except ServiceError as error:
+        raise ArchiveError(str(error)) from None
+    except (ModelFileError, SchemaError, OffConditionError, ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"{path} cannot be used: {type(error).__name__}: {error}") from None
+
+
+def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, values: Mapping[str, Any]) -> Imported:
+    """Objects first, then the rows that mention them."""
+    context, buckets = place.context("import"), open_buckets(place.buckets)
+    now, found = context.now(), _find(place, model, name)
+    identity = str(uuid.uuid4()) if found is None else found.id
+    prefix = layout.from_file(identity, uuid.uuid4().hex)
+    buckets.write(SERVICE, layout.detector(prefix), contents[0])
+    buckets.write(SERVICE, layout.training_summary(prefix), contents[1])
+    with place.ports.database.writing() as connection:
+        source = _dataset(context, connection, data, values["data_schema"])
+        if found is None:
+            row = {
+                "id": identity,
+                "account": place.account,
+                "region": place.region,
+                "name": name,
+                "dataset_id": source.id,
+                "created_at": now,
+                "updated_at": now,
+                "configuration": values["configuration"],
+                "status": "SUCCESS",
+            }
+            insert_model(context, connection, row)
+        elif found.status in WORKING:
+            raise ArchiveError(f"the model '{name}' is {found.status}; import when that has ended")
+        elif found.dataset_id != source.id:
+            raise ArchiveError(f"the model '{name}' belongs to another dataset than '{data}'")
+        number, created_at = next_version(connection, identity, now)
+        row = {
+            **values,
+            "model_id": identity,
+            "version": number,
+            "created_at": created_at,
+            "updated_at": created_at,
+            "status": "SUCCESS",
+            "source_type": "IMPORT",
+            "attempt": 1,
+            "ingestion_job_id": source.ingestion_job_id,
+            "object_prefix": prefix,
+            "import_started_at": now,
+            "import_ended_at": now,
+        }
+        connection.execute(model_version.insert(), row)
+        activate(connection, identity, number, now, replacing=False)
+    return Imported(name, number, data, is_active=found is None or found.active_version is None)
+
+
+def _find(place: Place, table: Any, name: str) -> Row[Any] | None:
+    with place.ports.database.reading() as connection:
+        return connection.execute(
+            select(table).where(of_caller(place.context("import"), table), table.c.name == name)
+        ).one_or_none()
+
+
+def _dataset(context: Context, connection: Connection, name: str, schema: str) -> Row[Any]:
+    """Give the dataset, made if it is not there.
+
+    Raises:
+        SchemaError: it lacks a sensor of the version.
+    """
+    wanted = select(dataset).where(of_caller(context, dataset), dataset.c.name == name)
+    found = connection.execute(wanted).one_or_none()
+    if found is None:
+        now = context.now()
+        row = {
+            "id": str(uuid.uuid4()),
+            "account": context.account,
+            "region": context.region,
+            "name": name,
+            "status": "CREATED",
+            "data_schema": schema,
+            "schema_given": True,
+            "created_at": now,
+            "updated_at": now,
+        }
+        insert_dataset(context, connection, row)
+        return connection.execute(wanted).one()
+    if found.data_schema is not None:
+        subset(parse_schema(found.data_schema), parse_schema(schema))
+    return found
+
+
+def _description(found: Row[Any], version: Row[Any], arn: str) -> dict[str, Any]:
+    times = {name: version._mapping[name] for name in TIMES}
+    return {
+        "model": found.name,
+        "dataset": found.dataset_name,
+        "version": version.version,
+        "arn": arn,
+        "configuration": {name: version.configuration[name] for name in CONFIGURATION if name in version.configuration},
+        "labelled": version.labelled,
+        **{name: version._mapping[name] for name in TEXTS},
+        **{name: None if at is None else at.astimezone(UTC).isoformat() for name, at in times.items()},
+    }
+
+
+def _values(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a description."""
+    times = {name: None if said[name] is None else datetime.fromisoformat(said[name]) for name in TIMES[1:]}
+    return {
+        "configuration": {name: said["configuration"][name] for name in CONFIGURATION if name in said["configuration"]},
+        "labelled": said["labelled"],
+        "quality": said["quality"],
+        "metrics": said["metrics"],
+        "prior_metrics": said["prior_metrics"],
+        "source_arn": said["arn"],
+        **times,
+    }
