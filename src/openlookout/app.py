@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -15,6 +15,7 @@ from typing import IO
 
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
 
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
@@ -129,6 +130,11 @@ def beside(settings: Settings) -> Iterator[tuple[Ports, BucketSettings]]:
         stack.callback(queue.close)
         ports = Ports(database, queue, SystemClock(), Tokens.of(database), read_limits(settings.limits))
         yield ports, bucket_settings(settings)
+
+
+def embedded_app(settings: Settings, ports: Ports) -> Starlette:
+    """Give the ASGI application of a service inside a program: no socket, so only the program itself can ask."""
+    return create_app(_server(replace(settings, host="localhost"), ports.database, ports))
 
 
 def serve(service: Service, listening: socket.socket) -> None:

@@ -63,6 +63,23 @@ def serve(
     os._exit(0)
 
 
+@app.command(hidden=True)
+def engine(data: Data = None) -> None:
+    """Run workers and ticker until standard input ends: what 'openlookout.local' starts."""
+    from openlookout import app as service_app
+    from openlookout.settings import read_settings
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a notebook is for the notebook.
+    try:
+        with service_app.running(read_settings({"data": data})):
+            typer.echo("ready")
+            sys.stdout.flush()
+            sys.stdin.read()
+    except (service_app.StartRefused, ValueError) as error:
+        _refuse(error)
+    os._exit(0)
+
+
 @app.command()
 def demo(
     data: Annotated[Path | None, typer.Option(help="Folder to work in. [default: a scratch folder]")] = None,

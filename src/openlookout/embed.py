@@ -1,0 +1,244 @@
+"""The service for Python programs: a ready boto3 client, and the same client over a service inside the program.
+
+`client` and `local` are what `import openlookout` offers. The client is botocore's own, with our definition of the API,
+so that it works whatever botocore still knows, and has paginators and waiters.
+"""
+
+import atexit
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+import botocore.session
+from anyio.from_thread import start_blocking_portal
+from botocore.awsrequest import AWSResponse
+from botocore.loaders import Loader
+
+from openlookout.api import client_model
+from openlookout.api.definition import definition
+from openlookout.app import StartRefused, beside, embedded_app
+from openlookout.settings import read_settings
+
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT"
+ENDPOINT_DEFAULT = "http://127.0.0.1:8580"
+REGION_DEFAULT = "us-east-1"
+# Asked over the network, where no answer comes outside of AWS.
+REMOTE_CREDENTIALS = ("container-role", "iam-role")
+STOP_SECONDS_MAX = 30
+READY = "ready"
+
+Client = Any  # boto3's clients are made at run time.
+
+
+class OurLoader(Loader):
+    """botocore's loader, with our definition of the one service before its own."""
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        ours: dict[str, Callable[[], Any]] = {
+            "service-2": client_model.service_model,
+            "paginators-1": client_model.paginators,
+            "waiters-2": client_model.waiters,
+        }
+        if service_name == client_model.SERVICE and type_name in ours:
+            return ours[type_name]()
+        return super().load_service_model(service_name, type_name, api_version)
+
+    def determine_latest_version(self, service_name: str, type_name: str) -> str:
+        if service_name == client_model.SERVICE:
+            return str(definition()["metadata"]["apiVersion"])
+        return str(super().determine_latest_version(service_name, type_name))
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        return sorted({*super().list_available_services(type_name), client_model.SERVICE})
+
+
+def client(endpoint: str | None = None, **options: Any) -> Client:
+    """Give a boto3 client of a service that is reached at an endpoint.
+
+    Without an endpoint: AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT, or where `openlookout serve` listens by default. `options`
+    are those of `boto3.client`; region and credentials are found as boto3 finds them, and need not be there for a
+    service that runs without access keys.
+    """
+    return _client(endpoint or os.environ.get(ENDPOINT_VARIABLE) or ENDPOINT_DEFAULT, options, None)
+
+
+def local(path: str | os.PathLike[str], **options: Any) -> Client:
+    """Give the same client over a service that runs in this program on a data folder, without a socket.
+
+    The API answers in this process; jobs run in one child process, which ends with this one however that ends. Buckets
+    are the folders of `<path>/buckets`. The client is a context manager; its `close` stops the service. `options` are
+    those of `boto3.client`.
+
+    Raises:
+        StartRefused: another process has the folder, or the settings in the environment do not fit.
+    """
+    service = _Local(Path(path))
+    try:
+        return _client("http://localhost", options, service)
+    except BaseException:
+        service.close()
+        raise
+
+
+def _client(endpoint: str, options: Mapping[str, Any], service: "_Local | None") -> Client:
+    session: Any = botocore.session.Session()  # Typed for every service that botocore knows, and not for ours.
+    session.register_component("data_loader", OurLoader(session.get_config_variable("data_path")))
+    if service is not None:
+        session.register(f"creating-client-class.{client_model.SERVICE}", service.add_to_class)
+    resolver = session.get_component("credential_provider")
+    for remote in REMOTE_CREDENTIALS:
+        resolver.remove(remote)
+    given: dict[str, Any] = {"region_name": session.get_config_variable("region") or REGION_DEFAULT, **options}
+    if "aws_access_key_id" not in given and session.get_credentials() is None:
+        given |= {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    maker: Any = boto3.Session(botocore_session=session)
+    made = maker.client(client_model.SERVICE, endpoint_url=endpoint, **given)
+    if service is not None:
+        made.meta.events.register(f"before-send.{client_model.SERVICE}", service.answer)
+    return made
+
+
+class _Local:
+    """A service inside this process: its application, and the child that runs its jobs."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            settings = read_settings({"data": path})
+        except ValueError as error:
+            raise StartRefused(str(error)) from None
+        self._closing = threading.Lock()
+        self._engine = _Engine(path)
+        with ExitStack() as stack:
+            stack.callback(self._engine.stop)
+            ports, _ = stack.enter_context(beside(settings))
+            self._app = embedded_app(settings, ports)
+            self._portal = stack.enter_context(start_blocking_portal(name="openlookout"))
+            self._open = stack.pop_all()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Stop the service; jobs under way are resumed when the folder is opened again."""
+        atexit.unregister(self.close)
+        with self._closing:
+            self._open.close()  # Does nothing the second time.
+
+    def add_to_class(self, class_attributes: dict[str, Any], **_: Any) -> None:
+        """Let the client's class stop the service: botocore's hook for what a client can do more."""
+        service = self
+
+        def close(_client: Client) -> None:
+            """Stop the service."""
+            service.close()
+
+        class_attributes |= {"close": close, "__enter__": lambda client: client, "__exit__": lambda *_: service.close()}
+
+    def answer(self, request: Any, **_: Any) -> AWSResponse:
+        """Answer a signed request as the socket would; botocore then sends nothing.
+
+        Raises:
+            StartRefused: the service was closed, or its engine ended.
+        """
+        self._engine.check()
+        body = request.body or b""
+        headers = [(name.lower().encode(), _text(value).encode("latin-1")) for name, value in request.headers.items()]
+        headers = [*((name, value) for name, value in headers if name != b"host"), (b"host", b"localhost")]
+        status, answered, content = self._portal.call(_call, self._app, headers, _bytes(body))
+        return AWSResponse(request.url, status, answered, _Raw(content))
+
+
+class _Engine:
+    """The child process of a data folder. Its standard input is a pipe of ours: it ends when that does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process = subprocess.Popen(  # noqa: S603  # Our own command, on the folder that the caller names.
+            [sys.executable, "-m", "openlookout.cli", "engine", "--data", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline().strip() != READY:
+            _, said = self._process.communicate()
+            lines = said.strip().splitlines() or ["the engine ended without a word"]
+            raise StartRefused(lines[-1].removeprefix("openlookout: "))
+        for stream in (self._process.stdout, self._process.stderr):
+            threading.Thread(target=_pass_on, args=(stream,), daemon=True, name="openlookout-log").start()
+
+    def check(self) -> None:
+        """Raises StartRefused: the engine has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise StartRefused(f"the service on {self._path} is closed: its engine ended with {code}")
+
+    def stop(self) -> None:
+        """End the child, at the latest by force."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _pass_on(stream: IO[str]) -> None:
+    """Show as our own what the engine logs: nobody reading it, the pipe would fill and the engine stand still."""
+    for line in stream:
+        sys.stderr.write(line)
+
+
+class _Raw(io.BytesIO):
+    """A body as botocore reads one from urllib3."""
+
+    def stream(self, **_: Any) -> Any:
+        yield self.read()
+
+
+async def _call(app: Any, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send one POST / through an ASGI application; give status, headers and body."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": None,
+        "server": ("localhost", 80),
+    }
+    parts: list[bytes] = []
+    started: dict[str, Any] = {}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            started.update(message)
+        else:
+            parts.append(message.get("body", b""))
+
+    await app(scope, receive, send)
+    answered = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+    return started["status"], answered, b"".join(parts)
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)
