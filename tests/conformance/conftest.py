@@ -1,0 +1,170 @@
+"""The endpoint that is judged, in both ways, and the two figures at the end of a run."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cells import cells, unreachable
+from conformance.endpoint import CONFIG, Endpoint, over_http
+from conformance.known_divergences import KNOWN
+from conformance.plant import Plant, plant_on
+
+ENDPOINT_VARIABLE = "OPENLOOKOUT_CONFORMANCE_ENDPOINT"
+BUCKETS_VARIABLE = "OPENLOOKOUT_CONFORMANCE_BUCKETS"
+WAYS = ("http", "in process")
+TRUTHS = ("model", "document", "notebook")
+NO_QUOTA_LEFT = {
+    f"OPENLOOKOUT_LIMIT_{name}": "0"
+    for name in ("DATASETS", "MODELS", "PENDING_INGESTIONS", "LABEL_GROUPS", "LABELS", "TAGS")
+}
+
+
+class Judge:
+    """Notes which cells a test reaches and how the answers compare; a test holds one."""
+
+    def __init__(self, request: pytest.FixtureRequest, way: str) -> None:
+        self._properties, self._way = request.node.user_properties, way
+
+    def reaches(self, operation: str, aspect: str) -> None:
+        """Note that a cell was exercised."""
+        assert (operation, aspect) in CELLS, f"{operation} has no aspect {aspect}"
+        self._properties.append(("cell", [self._way, operation, aspect]))
+
+    def compare(self, name: str, origin: str, found: Any, expected: Any) -> None:
+        """Compare an answer with what it must be; `origin` says how that is known."""
+        problem = self.disagreement(name, origin, found, expected)
+        assert not problem, problem
+
+    def disagreement(self, name: str, origin: str, found: Any, expected: Any) -> str:
+        """Give what is wrong with a comparison, empty when nothing is: it agrees, or its divergence is known."""
+        assert origin in (*TRUTHS, "decision"), origin
+        agrees = found == expected
+        self._properties.append(("judged", [self._way, name, origin, agrees]))
+        if agrees and name in KNOWN:
+            return f"{name} no longer diverges: take it from the list of known divergences"
+        if agrees or name in KNOWN:
+            return ""
+        return f"{name} ({origin}): found {found!r}, expected {expected!r}"
+
+
+CELLS = cells()
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The endpoint that the environment names, or a service of its own: a process over HTTP, and one without a socket."""
+    given = os.environ.get(ENDPOINT_VARIABLE)
+    if request.param == "http":
+        if given:
+            yield over_http(given)
+            return
+        from serving import serving  # noqa: PLC0415  # Only where no endpoint is given is there anything of ours.
+
+        data = tmp_path_factory.mktemp("over-http")
+        with serving(data) as process:
+            yield _own(over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), data)
+        return
+    if given:
+        pytest.skip(f"{ENDPOINT_VARIABLE} names an endpoint: nothing runs in process")
+    import openlookout  # noqa: PLC0415  # As above.
+
+    data = tmp_path_factory.mktemp("in-process")
+    with openlookout.local(data, region_name="us-east-1", config=CONFIG, **NO_KEYS) as client:
+        yield _own(Endpoint("in process", client), data)
+
+
+NO_KEYS = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+_BUCKETS: dict[int, Path] = {}
+
+
+def _own(endpoint: Endpoint, data: Path) -> Endpoint:
+    _BUCKETS[id(endpoint)] = data / "buckets"
+    return endpoint
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, Plant]]:
+    """A service that has a plant, started again with quotas that leave room for nothing."""
+    if os.environ.get(ENDPOINT_VARIABLE):
+        pytest.skip("quotas cannot be set at an endpoint of others")
+    from serving import serving  # noqa: PLC0415  # As above.
+
+    data = tmp_path_factory.mktemp("full")
+    with serving(data) as process:
+        made = plant_on(over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), data / "buckets")
+        process.stop()
+    with serving(data, environment=NO_QUOTA_LEFT) as process:
+        yield over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), made
+
+
+@pytest.fixture(scope="session")
+def plant(endpoint: Endpoint) -> Plant:
+    """A dataset with data, a model with versions, labels, schedulers: made once for each way."""
+    buckets = _BUCKETS.get(id(endpoint)) or (
+        Path(os.environ[BUCKETS_VARIABLE]) if os.environ.get(BUCKETS_VARIABLE) else None
+    )
+    return plant_on(endpoint, buckets)
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """What the test notes its comparisons with."""
+    way = "http"
+    if "endpoint" in request.fixturenames:
+        way = request.getfixturevalue("endpoint").way
+    return Judge(request, way)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that nothing has yet."""
+    return f"t-{uuid.uuid4().hex}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print coverage and divergence: two figures, never added."""
+    properties = [
+        found
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for found in report.user_properties
+    ]
+    reached = {tuple(value) for name, value in properties if name == "cell"}
+    judged = {tuple(value[:3]): value[3] for name, value in properties if name == "judged"}
+    if not judged:
+        return
+    write = terminalreporter.write_line
+    terminalreporter.section("conformance")
+    for way in WAYS:
+        there = {(operation, aspect) for found, operation, aspect in reached if found == way}
+        write(f"coverage, {way}: {len(there)} of {len(CELLS)} cells")
+        _say_missing(write, way, CELLS - there)
+    write(f"no client can provoke {len(unreachable())} listed exceptions: {_by_reason(unreachable())}")
+    _say_divergence(write, judged)
+
+
+def _say_missing(write: Any, way: str, missing: set[tuple[str, str]]) -> None:
+    if missing and len(missing) < 60:
+        write(f"  not covered {way}: " + ", ".join(f"{operation} {aspect}" for operation, aspect in sorted(missing)))
+
+
+def _by_reason(reasons: Mapping[tuple[str, str], str]) -> str:
+    counted: dict[str, int] = {}
+    for reason in reasons.values():
+        counted[reason] = counted.get(reason, 0) + 1
+    return "; ".join(f"{n} because {reason}" for reason, n in counted.items())
+
+
+def _say_divergence(write: Any, judged: Mapping[tuple[str, str, str], bool]) -> None:
+    for origins, what in ((TRUTHS, "divergence"), (("decision",), "decisions not kept")):
+        mine = {key: agrees for key, agrees in judged.items() if key[2] in origins}
+        differing = sorted({(name, origin) for (_, name, origin), agrees in mine.items() if not agrees})
+        n_differing = sum(not agrees for agrees in mine.values())
+        write(f"{what}: {n_differing} of {len(mine)} answers")
+        for name, origin in differing:
+            write(f"  {name} ({origin}): {KNOWN.get(name, 'NOT KNOWN')}")
