@@ -11,6 +11,7 @@ import pytest
 from conformance.cells import cells, unreachable
 from conformance.endpoint import CONFIG, Endpoint, over_http
 from conformance.known_divergences import KNOWN
+from conformance.lived import LIVE_START, Lived, live_on
 from conformance.plant import Plant, plant_on
 
 ENDPOINT_VARIABLE = "OPENLOOKOUT_CONFORMANCE_ENDPOINT"
@@ -102,6 +103,19 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, P
 
 
 @pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """A service whose clock the fixture set: a scheduler has run over hours with a fault in them."""
+    if os.environ.get(ENDPOINT_VARIABLE):
+        pytest.skip("the clock of an endpoint of others cannot be set")
+    from conformance.service_in_time import running_in_time  # noqa: PLC0415  # As above.
+
+    data = tmp_path_factory.mktemp("lived")
+    with running_in_time(data, LIVE_START) as (port, set_clock):
+        endpoint = over_http(f"http://127.0.0.1:{port}", NO_KEYS, "us-east-1")
+        yield live_on(endpoint, data / "buckets", set_clock)
+
+
+@pytest.fixture(scope="session")
 def plant(endpoint: Endpoint) -> Plant:
     """A dataset with data, a model with versions, labels, schedulers: made once for each way."""
     buckets = _BUCKETS.get(id(endpoint)) or (
@@ -135,7 +149,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for found in report.user_properties
     ]
     reached = {tuple(value) for name, value in properties if name == "cell"}
-    judged = {tuple(value[:3]): value[3] for name, value in properties if name == "judged"}
+    judged: dict[tuple[str, str, str], bool] = {}
+    for name, value in properties:
+        if name == "judged":
+            way, case, origin, agrees = value
+            judged[way, case, origin] = judged.get((way, case, origin), True) and agrees
     if not judged:
         return
     write = terminalreporter.write_line

@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,7 +63,7 @@ class Endpoint:
         """Send a request as it stands: over HTTP raw, so that nothing is added; in process by the client."""
         if self.way != "http":
             return self.call(operation, **request)
-        body = request if isinstance(request, bytes) else json.dumps(request).encode()
+        body = request if isinstance(request, bytes) else json.dumps(request, default=_seconds).encode()
         return self.raw(body, {"x-amz-target": TARGET_PREFIX + operation, "content-type": CONTENT_TYPE, **headers})
 
     def raw(self, body: bytes, headers: Mapping[str, str], method: str = "POST", path: str = "/") -> Answer:
@@ -98,6 +99,10 @@ def over_http(url: str, credentials: Mapping[str, str] | None = None, region: st
     region = region or session.region_name or "us-east-1"
     client = boto3.client(SIGNING_NAME, endpoint_url=url, region_name=region, config=CONFIG, **given)
     return Endpoint("http", client, url.rstrip("/"))
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.timestamp()
 
 
 def _answer(response: Mapping[str, Any]) -> Answer:

@@ -70,12 +70,12 @@ def write(buckets: Path | None, key: str, text: str) -> None:
 
 
 def readings(n_rows: int = N_ROWS) -> str:
-    """A CSV of four sensors; in two stretches the second no longer follows the first."""
+    """A CSV of four sensors; in three stretches the second no longer follows the first."""
     noise = random.Random(1)
     lines = [",".join(["time", *SENSORS])]
     for i in range(1, n_rows + 1):
         load = 10 + 2 * math.sin(i / 20) + noise.gauss(0, 0.1)
-        fault = 6.0 if 250 < i <= 270 or 600 < i <= 630 else 0.0
+        fault = 6.0 if 250 < i <= 270 or 600 < i <= 615 or 630 < i <= 650 else 0.0
         values = [load, 2 * load + fault + noise.gauss(0, 0.1), 30 - load + noise.gauss(0, 0.1), 5 + noise.gauss(0, 1)]
         lines.append(f"{START + i * STEP:%Y-%m-%dT%H:%M:%S}," + ",".join(f"{value:.5f}" for value in values))
     return "\n".join(lines) + "\n"
@@ -137,7 +137,7 @@ def plant_on(endpoint: Endpoint, buckets: Path | None) -> Plant:
         endpoint.done("CreateDataset", DatasetName=f"{mark}-empty-{number}")
         endpoint.done("CreateLabelGroup", LabelGroupName=f"{mark}-more-{number}")
     endpoint.done("CreateLabelGroup", LabelGroupName=group, FaultCodes=["wear"])
-    labels = [_label(endpoint, group, *span) for span in ((250, 270), (600, 630), (640, 645))]
+    labels = [_label(endpoint, group, *span) for span in ((250, 270), (600, 615), (630, 650))]
     endpoint.done("CreateModel", **training(dataset, model), LabelsInputConfiguration={"LabelGroupName": group})
     failed = f"{mark}-failed"
     short = {"TrainingDataStartTime": START, "TrainingDataEndTime": START + 20 * STEP}
