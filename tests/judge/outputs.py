@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.model import Shape
 
-from conformance.definition import SERVICE, admits
+from judge.definition import SERVICE, admits
 
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

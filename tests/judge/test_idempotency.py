@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from conformance.definition import WITH_TOKEN
-from conformance.endpoint import Endpoint
-from conformance.plant import Plant, ingestion, retraining, scheduler, training, wait
-from conformance.successes import POLICY, new_group, new_model, new_policy, stop
+from judge.definition import WITH_TOKEN
+from judge.endpoint import Endpoint
+from judge.plant import Plant, ingestion, retraining, scheduler, training, wait
+from judge.successes import POLICY, new_group, new_model, new_policy, stop
 
 from .conftest import Judge
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from conformance.cells import cells, unreachable
-from conformance.endpoint import CONFIG, Endpoint, over_http
-from conformance.known_divergences import KNOWN
-from conformance.lived import LIVE_START, Lived, live_on
-from conformance.plant import Plant, plant_on
+from judge.cells import cells, unreachable
+from judge.endpoint import CONFIG, Endpoint, over_http
+from judge.known_divergences import KNOWN
+from judge.lived import LIVE_START, Lived, live_on
+from judge.plant import Plant, plant_on
 
 ENDPOINT_VARIABLE = "OPENLOOKOUT_CONFORMANCE_ENDPOINT"
 BUCKETS_VARIABLE = "OPENLOOKOUT_CONFORMANCE_BUCKETS"
@@ -107,7 +107,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     """A service whose clock the fixture set: a scheduler has run over hours with a fault in them."""
     if os.environ.get(ENDPOINT_VARIABLE):
         pytest.skip("the clock of an endpoint of others cannot be set")
-    from conformance.service_in_time import running_in_time  # noqa: PLC0415  # As above.
+    from judge.service_in_time import running_in_time  # noqa: PLC0415  # As above.
 
     data = tmp_path_factory.mktemp("lived")
     with running_in_time(data, LIVE_START) as (port, set_clock):

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from conformance.endpoint import Answer, Endpoint
+from judge.endpoint import Answer, Endpoint
 
 ROLE = "arn:aws:iam::123456789012:role/conformance"
 START = datetime(2024, 3, 1, tzinfo=UTC)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from conformance.endpoint import Endpoint
-from conformance.plant import BUCKET, N_ROWS, START, STEP, Plant, plant_on, readings, scheduler, until, write
+from judge.endpoint import Endpoint
+from judge.plant import BUCKET, N_ROWS, START, STEP, Plant, plant_on, readings, scheduler, until, write
 
 HOUR = timedelta(hours=1)
 # A full hour; in the rows that follow lie two faults, from 600 to 615 and from 630 to 650.

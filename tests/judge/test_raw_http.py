@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from conformance.definition import WITHOUT_OUTPUT
-from conformance.endpoint import CONTENT_TYPE, TARGET_PREFIX, Answer, Endpoint
-from conformance.plant import Plant
+from judge.definition import WITHOUT_OUTPUT
+from judge.endpoint import CONTENT_TYPE, TARGET_PREFIX, Answer, Endpoint
+from judge.plant import Plant
 
 from .conftest import Judge
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from conformance.endpoint import Endpoint
-from conformance.plant import (
+from judge.endpoint import Endpoint
+from judge.plant import (
     ROLE,
     START,
     STEP,

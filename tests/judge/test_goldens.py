@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from conformance.definition import WITH_TOKEN, boundaries
-from conformance.endpoint import Endpoint
-from conformance.forms import PATTERNS, Z, form_problems, is_evaluated_by_python
-from conformance.known_divergences import KNOWN
-from conformance.lived import HOUR, HOURS_WITHOUT_FILE, LIVE_START, N_HOURS, Lived
-from conformance.plant import STEP, Plant
-from conformance.successes import SUCCESSES
+from judge.definition import WITH_TOKEN, boundaries
+from judge.endpoint import Endpoint
+from judge.forms import PATTERNS, Z, form_problems, is_evaluated_by_python
+from judge.known_divergences import KNOWN
+from judge.lived import HOUR, HOURS_WITHOUT_FILE, LIVE_START, N_HOURS, Lived
+from judge.plant import STEP, Plant
+from judge.successes import SUCCESSES
 
 from .conftest import TRUTHS, Judge
 

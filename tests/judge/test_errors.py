@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from conformance.cells import cells
-from conformance.definition import minimal_request
-from conformance.endpoint import Answer, Endpoint
-from conformance.plant import (
+from judge.cells import cells
+from judge.definition import minimal_request
+from judge.endpoint import Answer, Endpoint
+from judge.plant import (
     Plant,
     ingestion,
     retraining,

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from conformance.definition import LISTS, SERVICE, minimal_request
-from conformance.endpoint import Endpoint
-from conformance.lived import LIVE_START, N_HOURS, STEP, Lived
-from conformance.plant import Plant
-from conformance.successes import SUCCESSES
+from judge.definition import LISTS, SERVICE, minimal_request
+from judge.endpoint import Endpoint
+from judge.lived import LIVE_START, N_HOURS, STEP, Lived
+from judge.plant import Plant
+from judge.successes import SUCCESSES
 
 from .conftest import Judge
 

@@ -1,6 +1,6 @@
 """The cells that exist, operation x aspect, and those that no client can reach, each with its reason."""
 
-from conformance.definition import LISTS, OPERATIONS, WITH_TOKEN, boundaries, operation_errors
+from judge.definition import LISTS, OPERATIONS, WITH_TOKEN, boundaries, operation_errors
 
 NO_CLIENT_CAN = "no request of a client leads to it"
 GRANTS_NOTHING = "permissions are not modelled but for imports from another account"

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from conformance.definition import OPERATIONS, WITH_TOKEN, WITHOUT_OUTPUT
-from conformance.endpoint import Endpoint
-from conformance.outputs import output_problems
-from conformance.plant import Plant, wait
-from conformance.successes import SUCCESSES
+from judge.definition import OPERATIONS, WITH_TOKEN, WITHOUT_OUTPUT
+from judge.endpoint import Endpoint
+from judge.outputs import output_problems
+from judge.plant import Plant, wait
+from judge.successes import SUCCESSES
 
 from .conftest import Judge
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.definition import Boundary, boundaries
-from conformance.endpoint import Answer, Endpoint
+from judge.definition import Boundary, boundaries
+from judge.endpoint import Answer, Endpoint
 
 from .conftest import Judge
 
