@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from openlookout.api.definition import definition
 from openlookout.cli import app, keys
 from openlookout.limits import AWS, OWN, Limits, read_limits
 from openlookout.settings import ENVIRONMENT_PREFIX, Settings, read_settings
@@ -32,6 +33,12 @@ def test_limits_are_a_table_with_changes() -> None:
         read_limits("own", {"OPENLOOKOUT_LIMIT_MODELS": "-1"})
     with pytest.raises(ValueError, match="OPENLOOKOUT_LIMIT_MODEL is no limit; there are OPENLOOKOUT_LIMIT_DATASETS, "):
         read_limits("own", {"OPENLOOKOUT_LIMIT_MODEL": "1"})
+
+
+def test_every_operation_is_in_the_compatibility_table() -> None:
+    text = (ROOT / "docs" / "compatibility.md").read_text()
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines()]
+    assert sorted(set(definition()["operations"]) & set(rows)) == sorted(definition()["operations"])
 
 
 def test_every_command_is_in_the_docs() -> None:

@@ -218,6 +218,20 @@ def test_of_two_policies_the_more_restrictive_counts(
             tenants.buyer.import_model_version(**request)
 
 
+@pytest.mark.parametrize("silent", ["model", "version"])
+def test_a_policy_that_does_not_speak_of_the_account_restricts_too(tenants: Tenants, silent: str) -> None:
+    """One policy allows, the other is about somebody else: the more restrictive one counts."""
+    _, arn = tenants.version()
+    arns = {"model": arn.partition("/model-version")[0], "version": arn}
+    for kind, each in arns.items():
+        about = {"Principal": {"AWS": "333333333333"}} if kind == silent else {}
+        allow(tenants.owner, each, IMPORT_MODEL_VERSION, **about)
+    with pytest.raises(tenants.buyer.exceptions.AccessDeniedException):
+        tenants.buyer.import_model_version(
+            SourceModelVersionArn=arn, DatasetName=add_dataset(tenants.api, account=BUYER)
+        )
+
+
 @pytest.mark.parametrize("wanted", [None, True, False])
 @pytest.mark.parametrize("strategy", [None, "NO_IMPORT", "ADD_WHEN_EMPTY", "OVERWRITE"])
 def test_a_policy_may_ask_whether_data_comes_along(tenants: Tenants, wanted: bool | None, strategy: str | None) -> None:

@@ -53,7 +53,7 @@ def test_from_files_to_versions_without_a_server_and_again_the_next_day(tmp_path
     """A path with a space; paginators and waiters as AWS never had them."""
     data = with_data(tmp_path / "my plant")
     with openlookout.local(data) as client:
-        client.create_dataset(DatasetName="plant")
+        made = client.create_dataset(DatasetName="plant", ClientToken="constant")["DatasetArn"]
         place = {"S3InputConfiguration": {"Bucket": BUCKET, "Prefix": "training/"}}
         job = client.start_data_ingestion_job(DatasetName="plant", IngestionInputConfiguration=place, RoleArn=ROLE)
         client.get_waiter("ingestion_job_complete").wait(JobId=job["JobId"], WaiterConfig={"Delay": 1})
@@ -69,6 +69,8 @@ def test_from_files_to_versions_without_a_server_and_again_the_next_day(tmp_path
     client.close()  # A second time does nothing.
     with openlookout.local(data) as client:
         assert client.list_model_versions(ModelName="plant")["ModelVersionSummaries"] == before
+        # A token survives a restart.
+        assert client.create_dataset(DatasetName="plant", ClientToken="constant")["DatasetArn"] == made
 
 
 def test_two_folders_at_once_and_one_folder_twice(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Retraining, label groups and imports with everything running, on a clock that the test sets."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -243,17 +244,22 @@ def waiting(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_accumulated_data_comes_along_as_the_strategy_says(plant: Plant) -> None:
-    """The model that accumulated thirty hours is imported three times over."""
+    """The model that accumulated thirty hours is imported four times over."""
     client = plant.client
     source = client.describe_model_version(ModelName="accumulating", ModelVersion=2)["ModelVersionArn"]
     expected = client.describe_model(ModelName="accumulating")["AccumulatedInferenceDataEndTime"]
-    for strategy, has_data in (("NO_IMPORT", False), ("ADD_WHEN_EMPTY", True), ("OVERWRITE", True)):
+    for strategy, has_data in (
+        ("NO_IMPORT", False),
+        ("ADD_WHEN_EMPTY", True),
+        ("OVERWRITE", True),
+        ("ADD_WHEN_EMPTY", True),  # Not empty: what is there stays.
+    ):
         request = {
             "SourceModelVersionArn": source,
             "ModelName": "importing",
             "DatasetName": "plant",
             "InferenceDataImportStrategy": strategy,
-            "ClientToken": strategy,
+            "ClientToken": uuid.uuid4().hex,
         }
         wait(lambda request=request: waiting(client.import_model_version(**request)))  # type: ignore[misc]
         found = client.describe_model(ModelName="importing").get("AccumulatedInferenceDataEndTime")

@@ -39,6 +39,8 @@ def valid(name: str) -> st.SearchStrategy[Any]:
             return _valid_text(shape)
         case "integer" | "long":
             return st.integers(shape.get("min", 0), shape.get("max", 2**63 - 1))
+        case "float" | "double":
+            return st.floats(allow_nan=False, allow_infinity=False, width=32 if shape["type"] == "float" else 64)
         case "timestamp":
             return MOMENTS
         case "boolean":

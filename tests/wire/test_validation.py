@@ -7,10 +7,12 @@ from typing import Any
 import botocore.loaders
 import pytest
 from botocore.model import ServiceModel
+from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openlookout.api.definition import definition
 from openlookout.api.errors import SerializationException, ValidationException
 from openlookout.wire import protocol
 from openlookout.wire.server import VALIDATORS
@@ -38,6 +40,24 @@ def test_what_botocore_serialises_is_read_back_as_the_same_request(operation: st
     sent = serializer.serialize_to_request(request, SERVICE.operation_model(operation))
     assert sent["headers"]["X-Amz-Target"] == f"AWSLookoutEquipmentFrontendService.{operation}"
     assert VALIDATORS[operation](protocol.parse(sent["body"])) == request
+
+
+WITH_OUTPUT = [name for name in OPERATIONS if "output" in definition()["operations"][name]]
+
+
+@pytest.mark.parametrize("operation", WITH_OUTPUT)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_what_we_serialise_is_read_by_botocore_as_the_same_answer(operation: str, data: st.DataObject) -> None:
+    answer = data.draw(valid(definition()["operations"][operation]["output"]["shape"]))
+    absent = dict.fromkeys(SHAPES[definition()["operations"][operation]["output"]["shape"]]["members"])
+    body = protocol.serialise({**absent, **answer})
+    parser = create_parser("json")
+    read = parser.parse(
+        {"status_code": 200, "headers": {}, "body": body}, SERVICE.operation_model(operation).output_shape
+    )
+    read.pop("ResponseMetadata")
+    assert read == answer
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
