@@ -1,6 +1,7 @@
 """A small plant at an endpoint: files, a dataset, one training, and of its version as many copies as cases need."""
 
 import math
+import os
 import random
 import time
 import uuid
@@ -20,7 +21,7 @@ STEP = timedelta(minutes=10)
 N_ROWS, N_TRAINED = 700, 500
 SENSORS = ("a", "b", "c", "d")
 N_MODELS = 3
-BUCKET = "conformance-plant"
+BUCKET = os.environ.get("OPENLOOKOUT_CONFORMANCE_BUCKET", "conformance-plant")
 WORKING = {"IN_PROGRESS", "PENDING", "STOPPING", "IMPORT_IN_PROGRESS", "INGESTION_IN_PROGRESS"}
 WAIT_SECONDS_MAX = 120
 
