@@ -125,7 +125,7 @@ def wait_for(endpoint: Endpoint, kind: str, key: str, name: str, status: str, op
 
 
 def group_request(plant: Plant, unique: str, rating: str = "ANOMALY") -> dict[str, Any]:
-    return {"LabelGroupName": plant.group, "StartTime": 0, "EndTime": 1, "Rating": rating}
+    return {"LabelGroupName": f"{plant.mark}-more-1", "StartTime": 0, "EndTime": 1, "Rating": rating}
 
 
 def wrong_revision(endpoint: Endpoint, plant: Plant, unique: str) -> Answer:

@@ -129,16 +129,18 @@ def test_nothing_and_null_are_absent(endpoint: Endpoint, judge: Judge, body: byt
     judge.compare(f"raw:body:{body!r}", "decision", (answer.status, answer.error), (200, ""))
 
 
-def test_unknown_members_are_ignored_at_every_depth(endpoint: Endpoint, plant: Plant, judge: Judge) -> None:
+def test_unknown_members_are_ignored_at_every_depth(
+    endpoint: Endpoint, plant: Plant, judge: Judge, unique: str
+) -> None:
     """AWS's own demo application sends Tags to CreateLabel, which knows none."""
     unknown = {"Unknown": {"Deep": [None, 1.5]}, "Tags": [{"Key": "aws:no", "Value": 5}]}
     label = {"LabelGroupName": plant.mark + "-more-2", "StartTime": 0, "EndTime": 1, "Rating": "NEUTRAL"}
-    answer = endpoint.send("CreateLabel", {**label, "ClientToken": "unknown-members", **unknown})
+    answer = endpoint.send("CreateLabel", {**label, "ClientToken": unique, **unknown})
     judge.compare("raw:unknown members", "notebook", answer.error, "")
     schema = {"InlineDataSchema": "{", **unknown}
     request = {
         "DatasetName": "d",
-        "ClientToken": "t",
+        "ClientToken": unique,
         "DatasetSchema": schema,
         "Tags": [{"Key": "k", "Value": "v", **unknown}],
     }
@@ -169,11 +171,11 @@ def test_times_are_numbers_of_seconds_with_milliseconds(endpoint: Endpoint, plan
 
 @pytest.mark.parametrize("number", ["0", "0.0", "1.5e9", "1500000000.123", "-1", "1E3"])
 def test_a_time_is_read_however_its_number_is_written(
-    endpoint: Endpoint, plant: Plant, judge: Judge, number: str
+    endpoint: Endpoint, plant: Plant, judge: Judge, unique: str, number: str
 ) -> None:
     body = (
         f'{{"LabelGroupName": "{plant.mark}-more-2", "StartTime": {number}, "EndTime": {number}, '
-        f'"Rating": "NEUTRAL", "ClientToken": "{number}"}}'
+        f'"Rating": "NEUTRAL", "ClientToken": "{unique}"}}'
     )
     made = endpoint.raw(body.encode(), target("CreateLabel"))
     shown = endpoint.send("DescribeLabel", {"LabelGroupName": f"{plant.mark}-more-2", "LabelId": made["LabelId"]})
