@@ -102,7 +102,7 @@ def test_it_is_readable_without_us(exported: Exported, tmp_path: Path) -> None:
     assert described["metrics"] == exported.version["ModelMetrics"]
     assert json.loads((tmp_path / SUMMARY).read_text())["sampling"]["rate_us"] == 600_000_000
     with np.load(tmp_path / DETECTOR, allow_pickle=False) as arrays:
-        assert json.loads(arrays["description"].tobytes())["members"]
+        assert json.loads(arrays["description"].tobytes())["views"]
         assert all(arrays[name].dtype != object for name in arrays.files)
 
 

@@ -24,7 +24,7 @@ STEP = timedelta(minutes=10)
 DAY = timedelta(days=1)
 ROWS_A_DAY = 144
 N_DAYS = 8
-CHANGE_DAY = 4  # From here on the plant runs at another level, as after a repair.
+CHANGE_DAY = 4  # From here on the plant runs at another level, and its sensors hang together otherwise.
 FAULTS = ((3.0, 3.25), (6.5, 6.75))  # Days from the start.
 END = START + N_DAYS * DAY
 BUCKET = "plant"
@@ -38,11 +38,11 @@ class Plant:
 
 
 def readings(first: datetime, n_rows: int, seed: int) -> pl.DataFrame:
-    """Two related sensors; in a fault the second no longer follows the first."""
+    """Two related sensors, which a repair relates anew; in a fault the second no longer follows the first."""
     rng = np.random.default_rng(seed)
     days = (np.arange(1, n_rows + 1) / ROWS_A_DAY) + (first - START) / DAY
     load = 10 + 2 * np.sin(2 * np.pi * days * 3) + rng.normal(0, 0.1, n_rows) + np.where(days > CHANGE_DAY, 6.0, 0.0)
-    flow = 2 * load + rng.normal(0, 0.1, n_rows) + np.where(days > CHANGE_DAY, -9.0, 0.0)
+    flow = np.where(days > CHANGE_DAY, 45 - load, 2 * load) + rng.normal(0, 0.1, n_rows)
     for start, end in FAULTS:
         flow += np.where((days > start) & (days <= end), 5.0, 0.0)
     times = [f"{first + i * STEP:%Y-%m-%dT%H:%M:%S}" for i in range(1, n_rows + 1)]

@@ -14,7 +14,7 @@ from openlookout.detection.contract import Booleans, Floats, Integers
 from openlookout.detection.gaussian import Gaussian, fit_gaussian
 from openlookout.detection.rows import row_sums, shifted, smoothed, times, window_sums
 
-REACH_ROWS = 160
+REACH_ROWS = 128
 LAGS = 3
 LAGGED_DIMENSIONS_MAX = 40
 RIDGE = 1e-2

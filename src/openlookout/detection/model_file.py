@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from openlookout.detection.ensemble import Ensemble
+from openlookout.detection.ensemble import Ensemble, View
 from openlookout.detection.gaussian import Gaussian
-from openlookout.detection.members import Lagged, Level, Member, Memory, Range, Windowed
+from openlookout.detection.levels import Levels
+from openlookout.detection.members import Lagged, Level, Memory, Range, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 1
+VERSION = 2
 KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling)
+    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling, Levels)
 }
 
 
@@ -27,14 +28,14 @@ class ModelFileError(Exception):
 
 def save(detector: Ensemble) -> bytes:
     """Give the file. Loading it gives a detector with the same scores, to the bit."""
-    arrays: dict[str, np.ndarray] = {"calibration": detector.calibration}
+    arrays: dict[str, np.ndarray] = {"calibration": detector.calibration, "deciding": detector.deciding}
     description = {
         "format": FORMAT,
         "version": VERSION,
         "limit": detector.limit.hex(),
         "scaling": _put(detector.scaling, "scaling", arrays),
-        "imputing": _put(detector.imputing, "imputing", arrays),
-        "members": [_put(member, f"member{i}", arrays) for i, member in enumerate(detector.members)],
+        "levels": _put(detector.levels, "levels", arrays),
+        "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
     }
     out = io.BytesIO()
     np.savez_compressed(
@@ -56,16 +57,28 @@ def load(content: bytes) -> Ensemble:
                 found = f"{description['format']} {description['version']}"
                 raise ModelFileError(f"the file is {found}; {FORMAT} {VERSION} can be read")
             arrays = {name: file[name] for name in file.files}
-        members: tuple[Member, ...] = tuple(_take(member, arrays) for member in description["members"])
         return Ensemble(
             _take(description["scaling"], arrays),
-            _take(description["imputing"], arrays),
-            members,
+            _take(description["levels"], arrays),
+            tuple(_take_view(view, arrays) for view in description["views"]),
             arrays["calibration"],
+            arrays["deciding"],
             float.fromhex(description["limit"]),
         )
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {error}") from None
+
+
+def _put_view(view: View, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {
+        "imputing": _put(view.imputing, f"{name}.imputing", arrays),
+        "members": [_put(member, f"{name}.member{i}", arrays) for i, member in enumerate(view.members)],
+    }
+
+
+def _take_view(said: dict[str, Any], arrays: dict[str, np.ndarray]) -> View:
+    members = tuple(_take(member, arrays) for member in said["members"])
+    return View(_take(said["imputing"], arrays), members)
 
 
 def _put(value: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

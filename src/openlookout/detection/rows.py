@@ -6,7 +6,7 @@ from openlookout.detection.contract import Booleans, Floats, Integers
 
 BLOCK_ROWS = 64
 # Smoothing forgets for good after this many spans, so that a finite memory gives it back exactly.
-REACH_SPANS = 5
+REACH_SPANS = 4
 
 
 def times(rows: Floats, matrix: Floats) -> Floats:
@@ -54,15 +54,15 @@ def window_sums(values: Floats, segment: Integers, n_doublings: int) -> Floats:
 
 
 def smoothed(values: Floats, segment: Integers, span: int) -> Floats:
-    """Exponentially weighted mean over at most the last `REACH_SPANS * span` rows of each row's segment."""
+    """Exponentially weighted mean over at most the last `REACH_SPANS * span` rows of each row's segment.
+
+    By doubling, as in `window_sums`: `span` is a power of two.
+    """
     decay = 1 - 2 / (span + 1)
-    total, weights = values.copy(), np.ones(len(values))
-    weight = 1.0
-    for lag in range(1, REACH_SPANS * span):
-        weight *= decay
-        before, has = shifted(values, segment, lag)
-        if not has.any():
-            break
-        total += weight * before
-        weights += weight * has
-    return total / weights[:, None]
+    total, weights = values, np.ones((len(values), 1))
+    lag = 1
+    while lag < REACH_SPANS * span:
+        total = total + decay**lag * shifted(total, segment, lag)[0]
+        weights = weights + decay**lag * shifted(weights, segment, lag)[0]
+        lag *= 2
+    return total / weights

@@ -1,14 +1,15 @@
-"""Fitting the ensemble: scaling, members, calibration and limit, from normal rows alone."""
+"""Fitting the ensemble: scaling, slow levels, members, calibration and limit, from normal rows alone."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
-from openlookout.detection.ensemble import Ensemble, calibrated, combine
+from openlookout.detection.ensemble import CHUNK_ROWS, Ensemble, View, calibrated, combine
 from openlookout.detection.gaussian import fit_gaussian
+from openlookout.detection.levels import Levels, fit_levels
 from openlookout.detection.members import Member, fit_lagged, fit_level, fit_memory, fit_range, fit_windowed
-from openlookout.detection.scaling import fit_scaling
+from openlookout.detection.scaling import Scaling, fit_scaling
 
 TRAINING_ROWS_MIN = 200
 # More rows teach little more and cost time; taken as contiguous stretches, so that lags and windows stay whole.
@@ -22,6 +23,14 @@ BLOCK_QUANTILE = 0.997
 # One odd block must not blind the whole: its own peak is nearly the most that the limit can be.
 PEAK_EXCESS_MAX = 1.05
 T_95 = 2.132  # Student's t, one-sided 95 %, BLOCKS - 1 degrees of freedom.
+# A member whose held-out blocks score so many times what it gives rows that it knows decides less, down to hardly.
+STEADY_RATIO, UNSTEADY_RATIO = 1.5, 5.0
+UNSTEADY_WEIGHT = 0.01
+# The least that the score of known rows counts in that ratio: a range has no excess at all over rows that it knows.
+KNOWN_MIN = 0.3
+# Members that see the levels decide less, down to this, where they are unsteady in most blocks, as on sensors that
+# wander: held-out blocks lie between others, the future does not. One odd block is a regime that training knows.
+LEVEL_WEIGHT = 0.15
 
 Fit = Callable[[Floats, Integers, Booleans], Member | None]
 
@@ -36,15 +45,56 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, *, seed: int) -> 
     n_normal = int(use.sum())
     if n_normal < TRAINING_ROWS_MIN:
         raise TrainingError(f"{n_normal} rows of normal readings are there; {TRAINING_ROWS_MIN} are needed")
-    readings, segment, use = _sampled(readings, segment, use)
-    scaling = fit_scaling(readings[use])
+    rows, stretch = _sampled(segment, readings.shape[1])
+    used = use[rows]
+    scaling = fit_scaling(readings[rows][used])
     if scaling.is_constant.all():
         raise TrainingError("every sensor is constant over all normal rows; at least one that moves is needed")
-    deviations = scaling.deviations(readings)
-    missing = np.isnan(deviations)
-    imputing = fit_gaussian(np.where(missing, 0.0, deviations)[use])
-    features = imputing.completed(deviations, missing)
-    fits: list[Fit] = [
+    plain = scaling.deviations(readings[rows])
+    levels = fit_levels(plain[used], stretch[used], scaling.is_constant, n_normal)
+    steady = _steadied(readings, segment, scaling, levels, rows)
+    seen = [np.where(scaling.is_constant, steady, plain), *([steady] if levels.any_wanders else [])]
+    blocks = [np.asarray(block) for block in np.array_split(np.flatnonzero(used), BLOCKS)]
+    fits = _fits(seed)
+    fitted = [_fit_view(deviations, stretch, used, blocks, fits) for deviations in seen]
+    held_out = np.column_stack([scores for _, scores, _ in fitted])
+    quantiles = _quantiles(held_out, blocks)
+    # A member's unit is that of its worst block, so that one that drifts counts for less.
+    calibration = np.maximum(quantiles.max(axis=0), CALIBRATION_MIN)
+    known = np.maximum(np.concatenate([each for _, _, each in fitted]), KNOWN_MIN)
+    n_level_members = len(fitted[0][0].members) if len(fitted) > 1 else 0
+    deciding = _deciding(calibration / known, np.median(quantiles, axis=0) / known, n_level_members)
+    combined, _ = combine(calibrated(held_out, calibration), stretch, deciding[:, None])
+    limit = _limit([combined[block, 0] for block in blocks])
+    return Ensemble(scaling, levels, tuple(view for view, _, _ in fitted), calibration, deciding, limit)
+
+
+def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
+    """Row numbers, at most FIT_ROWS_MAX, in stretches spread over the whole; and segments, new with each stretch."""
+    n, n_max = len(segment), min(FIT_ROWS_MAX, FIT_CELLS_MAX // n_sensors)
+    if n <= n_max:
+        return np.arange(n), segment
+    size = n_max // STRETCHES
+    picked = [part[(len(part) - size) // 2 :][:size] for part in np.array_split(np.arange(n), STRETCHES)]
+    rows = np.concatenate(picked)
+    begins = np.diff(segment[rows], prepend=segment[rows[0]]) != 0
+    begins[np.cumsum([len(part) for part in picked])[:-1]] = True
+    return rows, np.cumsum(begins)
+
+
+def _steadied(readings: Floats, segment: Integers, scaling: Scaling, levels: Levels, rows: Integers) -> Floats:
+    """(len(rows), n_sensors): deviations without slow levels. All rows are gone through: levels are slow."""
+    out, state = np.empty((len(rows), readings.shape[1])), levels.fresh()
+    for first in range(0, len(readings), CHUNK_ROWS):
+        chunk = slice(first, first + CHUNK_ROWS)
+        steady, state = levels.steadied(scaling.deviations(readings[chunk]), segment[chunk], state)
+        inside = (rows >= first) & (rows < first + CHUNK_ROWS)
+        out[inside] = steady[rows[inside] - first]
+    return out
+
+
+def _fits(seed: int) -> list[Fit]:
+    return [
         fit_level(1),
         fit_level(8),
         fit_lagged,
@@ -53,29 +103,44 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, *, seed: int) -> 
         fit_memory(seed, 8),
         fit_range(8),
     ]
-    fitted = [(each, each(features, segment, use)) for each in fits]
-    members = tuple(member for _, member in fitted if member is not None)
-    blocks = [np.asarray(block) for block in np.array_split(np.flatnonzero(use), BLOCKS)]
-    held_out = np.column_stack(
-        [_held_out(each, features, segment, use, blocks) for each, member in fitted if member is not None]
-    )
-    calibration = _calibration(held_out, blocks)
-    combined, _ = combine(calibrated(held_out, calibration), segment)
-    return Ensemble(scaling, imputing, members, calibration, _limit([combined[block] for block in blocks]))
 
 
-def _sampled(readings: Floats, segment: Integers, use: Booleans) -> tuple[Floats, Integers, Booleans]:
-    """At most FIT_ROWS_MAX rows, in stretches spread over the whole; each stretch begins a segment."""
-    n_max = min(FIT_ROWS_MAX, FIT_CELLS_MAX // readings.shape[1])
-    if len(readings) <= n_max:
-        return readings, segment, use
-    size = n_max // STRETCHES
-    stretches = np.array_split(np.arange(len(readings)), STRETCHES)
-    picked = [stretch[(len(stretch) - size) // 2 :][:size] for stretch in stretches]
-    rows = np.concatenate(picked)
-    begins = np.diff(segment[rows], prepend=segment[rows[0]]) != 0
-    begins[np.cumsum([len(part) for part in picked])[:-1]] = True
-    return readings[rows], np.cumsum(begins), use[rows]
+def _fit_view(
+    deviations: Floats, segment: Integers, use: Booleans, blocks: list[Integers], fits: list[Fit]
+) -> tuple[View, Floats, Floats]:
+    """Give the view, its members' held-out scores (n_rows, n_members), and what each gives rows that it knows."""
+    missing = np.isnan(deviations)
+    imputing = fit_gaussian(np.where(missing, 0.0, deviations)[use])
+    features = imputing.completed(deviations, missing)
+    members, held_out, known = [], [], []
+    for each in fits:
+        member = each(features, segment, use)
+        if member is not None:
+            members.append(member)
+            held_out.append(_held_out(each, features, segment, use, blocks))
+            known.append(np.nanquantile(member.score(features, segment)[0][use], CALIBRATION_QUANTILE))
+    return View(imputing, tuple(members)), np.column_stack(held_out), np.array(known)
+
+
+def _deciding(worst: Floats, typical: Floats, n_level_members: int) -> Floats:
+    """(n_members,): weights that sum to 1, from how many times the score of held-out blocks is that of known rows.
+
+    `worst`, `typical`: of the worst and of the median block. The first `n_level_members` see the levels of sensors that
+    wander.
+    """
+    weights = np.maximum(_steadiness(worst), UNSTEADY_WEIGHT)
+    if n_level_members:
+        steady = _steadiness(typical[:n_level_members]).mean()
+        weights[:n_level_members] *= LEVEL_WEIGHT + (1 - LEVEL_WEIGHT) * steady
+    total: Floats = weights / weights.sum()
+    return total
+
+
+def _steadiness(ratio: Floats) -> Floats:
+    """From 1 at STEADY_RATIO and below to 0 at UNSTEADY_RATIO and above, by the logarithm."""
+    from_top = np.log(UNSTEADY_RATIO / np.maximum(ratio, STEADY_RATIO))
+    steadiness: Floats = np.maximum(from_top / np.log(UNSTEADY_RATIO / STEADY_RATIO), 0.0)
+    return steadiness
 
 
 def _held_out(fit_member: Fit, features: Floats, segment: Integers, use: Booleans, blocks: list[Integers]) -> Floats:
@@ -91,16 +156,15 @@ def _held_out(fit_member: Fit, features: Floats, segment: Integers, use: Boolean
     return out
 
 
-def _calibration(held_out: Floats, blocks: list[Integers]) -> Floats:
-    """(n_members,): the quantile of each member's worst block, so that a member that drifts counts for less."""
-    quantiles = []
-    for block in blocks:
-        for column in held_out[block].T:
+def _quantiles(held_out: Floats, blocks: list[Integers]) -> Floats:
+    """(n_blocks, n_members): the quantile of each member's scores in each held-out block."""
+    out = np.full((len(blocks), held_out.shape[1]), CALIBRATION_MIN)
+    for number, block in enumerate(blocks):
+        for member, column in enumerate(held_out[block].T):
             has = column[~np.isnan(column)]
-            quantiles.append(np.quantile(has, CALIBRATION_QUANTILE) if len(has) else CALIBRATION_MIN)
-    worst = np.array(quantiles).reshape(len(blocks), -1).max(axis=0)
-    calibration: Floats = np.maximum(worst, CALIBRATION_MIN)
-    return calibration
+            if len(has):
+                out[number, member] = np.quantile(has, CALIBRATION_QUANTILE)
+    return out
 
 
 def _limit(blocks: list[Floats]) -> float:
