@@ -1,57 +1,61 @@
-"""What there is to exercise: operation x aspect, from the service's model; what no client can provoke; what diverges."""
+"""The cells that exist, operation x aspect, and those that no client can reach, each with its reason."""
 
-from conformance.requests_of_model import model, operations
+from conformance.definition import LISTS, OPERATIONS, WITH_TOKEN, boundaries, operation_errors
 
-# Answers of a service under load or broken, and of identities that a service without IAM does not have.
-_NEVER = {"ThrottlingException", "InternalServerException"}
-_IMPORTS = {"ImportDataset", "ImportModelVersion"}
-# Quotas that a client meets within a few calls; the others have tests of their own inside the project.
-_QUOTAS = {
-    "CreateDataset",
-    "CreateInferenceScheduler",
-    "CreateLabel",
-    "CreateLabelGroup",
-    "CreateModel",
-    "ImportDataset",
-    "ImportModelVersion",
-    "TagResource",
+NO_CLIENT_CAN = "no request of a client leads to it"
+GRANTS_NOTHING = "permissions are not modelled but for imports from another account"
+NO_QUOTA = "no documented quota counts what the operation makes"
+NOTHING_CONFLICTS = "no documented state stands against it"
+
+# (operation, exception) -> why it is not provoked.
+UNREACHABLE = {
+    **{
+        (operation, error): NO_CLIENT_CAN
+        for operation in OPERATIONS
+        for error in ("ThrottlingException", "InternalServerException")
+    },
+    **{
+        (operation, "AccessDeniedException"): GRANTS_NOTHING
+        for operation in OPERATIONS
+        if operation not in {"ImportDataset", "ImportModelVersion"}
+    },
+    ("CreateInferenceScheduler", "ServiceQuotaExceededException"): "the quota is one a model: ConflictException",
+    ("PutResourcePolicy", "ServiceQuotaExceededException"): NO_QUOTA,
+    **{
+        (operation, "ConflictException"): NOTHING_CONFLICTS
+        for operation in (
+            "DeleteLabel",
+            "DeleteResourcePolicy",
+            "StopInferenceScheduler",
+            "StopRetrainingScheduler",
+            "UpdateLabelGroup",
+            "UpdateModel",
+        )
+    },
+    ("ListModelVersions", "ResourceNotFoundException"): "the API reference: an unknown model has an empty list",
 }
-# Conflicts that the model lists and nobody has ever described.
-_NO_CONFLICT = {"DeleteLabel", "DeleteResourcePolicy", "UpdateLabelGroup", "UpdateModel"}
-# Conflicts that last for a moment only, and resources that are found without being named.
-_FLEETING = {
-    ("UpdateInferenceScheduler", "ConflictException"),
-    ("StartInferenceScheduler", "ConflictException"),
-    ("StopInferenceScheduler", "ConflictException"),
-    ("UpdateRetrainingScheduler", "ConflictException"),
-    ("StartRetrainingScheduler", "ConflictException"),
-    ("StopRetrainingScheduler", "ConflictException"),
-    ("ListModelVersions", "ResourceNotFoundException"),
-}
 
 
-def _is_provoked(operation: str, error: str) -> bool:
-    if error in _NEVER or (operation, error) in _FLEETING:
-        return False
-    if error == "AccessDeniedException":
-        return operation in _IMPORTS
-    if error == "ServiceQuotaExceededException":
-        return operation in _QUOTAS
-    return not (error == "ConflictException" and operation in _NO_CONFLICT)
+def cells() -> set[tuple[str, str]]:
+    """Every cell that a client can reach."""
+    found = {(operation, "success") for operation in OPERATIONS}
+    found |= {
+        (operation, error)
+        for operation in OPERATIONS
+        for error in operation_errors(operation)
+        if (operation, error) not in UNREACHABLE
+    }
+    found |= {(boundary.operation, boundary.aspect) for boundary in boundaries()}
+    found |= {(operation, "paging") for operation in LISTS}
+    found |= {(operation, "idempotency") for operation in WITH_TOKEN}
+    return found
 
 
-ERRORS = [(name, error.name) for name in operations() for error in model().operation_model(name).error_shapes]
-PAGED = [name for name in operations() if "NextToken" in model().operation_model(name).input_shape.members]
-WITH_TOKEN = [name for name in operations() if "ClientToken" in model().operation_model(name).input_shape.members]
-PROVOKED = [each for each in ERRORS if _is_provoked(*each)]
-NOT_PROVOKED = [each for each in ERRORS if not _is_provoked(*each)]
-CELLS = {
-    *((name, aspect) for name in operations() for aspect in ("success", "boundaries")),
-    *PROVOKED,
-    *((name, "paging") for name in PAGED),
-    *((name, "idempotency") for name in WITH_TOKEN),
-}
-# Goldens that we answer otherwise, each with the reason; a test fails when one is not seen any more.
-DIVERGENCES = {
-    "times in decimal, not scientific notation": "1652432588.123 for 1.652432588123E9: as valid, and readable",
-}
+def unreachable() -> dict[tuple[str, str], str]:
+    """The exceptions that operations list and no client can provoke."""
+    return {
+        (operation, error): UNREACHABLE[operation, error]
+        for operation in OPERATIONS
+        for error in operation_errors(operation)
+        if (operation, error) in UNREACHABLE
+    }

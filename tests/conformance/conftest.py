@@ -1,74 +1,188 @@
-"""Targets of the suite, and its two figures: coverage (cells that were exercised) and divergence (from goldens)."""
+"""The endpoint that is judged, in both ways, and the two figures at the end of a run."""
 
-from collections.abc import Iterator
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.cells import CELLS, DIVERGENCES, NOT_PROVOKED
-from conformance.world import Target, from_environment, in_process, over_http
+from conformance.cells import cells, unreachable
+from conformance.endpoint import CONFIG, Endpoint, over_http
+from conformance.known_divergences import KNOWN
+from conformance.lived import LIVE_START, Lived, live_on
+from conformance.plant import Plant, plant_on
 
-_CELLS, _DIVERGENCES = "conformance cell", "conformance divergence"
+ENDPOINT_VARIABLE = "OPENLOOKOUT_CONFORMANCE_ENDPOINT"
+BUCKETS_VARIABLE = "OPENLOOKOUT_CONFORMANCE_BUCKETS"
+WAYS = ("http", "in process")
+TRUTHS = ("model", "document", "notebook")
+NO_QUOTA_LEFT = {
+    f"OPENLOOKOUT_LIMIT_{name}": "0"
+    for name in ("DATASETS", "MODELS", "PENDING_INGESTIONS", "LABEL_GROUPS", "LABELS", "TAGS")
+}
 
 
-@pytest.fixture(scope="session", params=["http", "in process"])
-def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """A service to judge: the one of the environment, or ours as a process and inside this one."""
-    given = from_environment()
-    if given is not None:
-        if request.param != "http":
-            pytest.skip("the endpoint of the environment is reached over HTTP only")
-        yield given
+class Judge:
+    """Notes which cells a test reaches and how the answers compare; a test holds one."""
+
+    def __init__(self, request: pytest.FixtureRequest, way: str) -> None:
+        self._properties, self._way = request.node.user_properties, way
+
+    def reaches(self, operation: str, aspect: str) -> None:
+        """Note that a cell was exercised."""
+        assert (operation, aspect) in CELLS, f"{operation} has no aspect {aspect}"
+        self._properties.append(("cell", [self._way, operation, aspect]))
+
+    def compare(self, name: str, origin: str, found: Any, expected: Any) -> None:
+        """Compare an answer with what it must be; `origin` says how that is known."""
+        problem = self.disagreement(name, origin, found, expected)
+        assert not problem, problem
+
+    def disagreement(self, name: str, origin: str, found: Any, expected: Any) -> str:
+        """Give what is wrong with a comparison, empty when nothing is: it agrees, or its divergence is known."""
+        assert origin in (*TRUTHS, "decision"), origin
+        agrees = found == expected
+        self._properties.append(("judged", [self._way, name, origin, agrees]))
+        if agrees and name in KNOWN:
+            return f"{name} no longer diverges: take it from the list of known divergences"
+        if agrees or name in KNOWN:
+            return ""
+        return f"{name} ({origin}): found {found!r}, expected {expected!r}"
+
+
+CELLS = cells()
+
+
+@pytest.fixture(scope="session", params=WAYS)
+def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The endpoint that the environment names, or a service of its own: a process over HTTP, and one without a socket."""
+    given = os.environ.get(ENDPOINT_VARIABLE)
+    if request.param == "http":
+        if given:
+            yield over_http(given)
+            return
+        from serving import serving  # noqa: PLC0415  # Only where no endpoint is given is there anything of ours.
+
+        data = tmp_path_factory.mktemp("over-http")
+        with serving(data) as process:
+            yield _own(over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), data)
         return
-    make = over_http if request.param == "http" else in_process
-    with make(tmp_path_factory.mktemp("conformance")) as made:
-        yield made
+    if given:
+        pytest.skip(f"{ENDPOINT_VARIABLE} names an endpoint: nothing runs in process")
+    import openlookout  # noqa: PLC0415  # As above.
+
+    data = tmp_path_factory.mktemp("in-process")
+    with openlookout.local(data, region_name="us-east-1", config=CONFIG, **NO_KEYS) as client:
+        yield _own(Endpoint("in process", client), data)
+
+
+NO_KEYS = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+_BUCKETS: dict[int, Path] = {}
+
+
+def _own(endpoint: Endpoint, data: Path) -> Endpoint:
+    _BUCKETS[id(endpoint)] = data / "buckets"
+    return endpoint
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, Plant]]:
+    """A service that has a plant, started again with quotas that leave room for nothing."""
+    if os.environ.get(ENDPOINT_VARIABLE):
+        pytest.skip("quotas cannot be set at an endpoint of others")
+    from serving import serving  # noqa: PLC0415  # As above.
+
+    data = tmp_path_factory.mktemp("full")
+    with serving(data) as process:
+        made = plant_on(over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), data / "buckets")
+        process.stop()
+    with serving(data, environment=NO_QUOTA_LEFT) as process:
+        yield over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), made
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """A service whose clock the fixture set: a scheduler has run over hours with a fault in them."""
+    if os.environ.get(ENDPOINT_VARIABLE):
+        pytest.skip("the clock of an endpoint of others cannot be set")
+    from conformance.service_in_time import running_in_time  # noqa: PLC0415  # As above.
+
+    data = tmp_path_factory.mktemp("lived")
+    with running_in_time(data, LIVE_START) as (port, set_clock):
+        endpoint = over_http(f"http://127.0.0.1:{port}", NO_KEYS, "us-east-1")
+        yield live_on(endpoint, data / "buckets", set_clock)
+
+
+@pytest.fixture(scope="session")
+def plant(endpoint: Endpoint) -> Plant:
+    """A dataset with data, a model with versions, labels, schedulers: made once for each way."""
+    buckets = _BUCKETS.get(id(endpoint)) or (
+        Path(os.environ[BUCKETS_VARIABLE]) if os.environ.get(BUCKETS_VARIABLE) else None
+    )
+    return plant_on(endpoint, buckets)
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, record_property: Any) -> Any:
-    """Note that a cell (operation, aspect) is exercised by a test that passes."""
-
-    def note(operation: str, aspect: str) -> None:
-        assert (operation, aspect) in CELLS, f"{operation} has no {aspect}"
-        record_property(_CELLS, f"{operation} {aspect}")
-
-    return note
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """What the test notes its comparisons with."""
+    way = "http"
+    if "endpoint" in request.fixturenames:
+        way = request.getfixturevalue("endpoint").way
+    return Judge(request, way)
 
 
 @pytest.fixture
-def diverges(record_property: Any) -> Any:
-    """Note a known divergence that was seen; one that is not listed, or listed and not seen, fails."""
-
-    def note(name: str) -> None:
-        assert name in DIVERGENCES, f"'{name}' is not listed as a known divergence"
-        record_property(_DIVERGENCES, name)
-
-    return note
-
-
-_seen: dict[str, set[str]] = {_CELLS: set(), _DIVERGENCES: set()}
-_n_goldens: set[str] = set()
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "call" and report.passed and "conformance/" in report.nodeid:
-        for name, value in report.user_properties:
-            if name in _seen:
-                _seen[name].add(str(value))
-        if "test_goldens" in report.nodeid:
-            _n_goldens.add(report.nodeid.partition("[")[0] + report.nodeid.rpartition("-")[2])
+def unique() -> str:
+    """A name that nothing has yet."""
+    return f"t-{uuid.uuid4().hex}"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if not _seen[_CELLS]:
+    """Print coverage and divergence: two figures, never added."""
+    properties = [
+        found
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for found in report.user_properties
+    ]
+    reached = {tuple(value) for name, value in properties if name == "cell"}
+    judged: dict[tuple[str, str, str], bool] = {}
+    for name, value in properties:
+        if name == "judged":
+            way, case, origin, agrees = value
+            judged[way, case, origin] = judged.get((way, case, origin), True) and agrees
+    if not judged:
         return
-    n = len(_seen[_CELLS])
-    terminalreporter.write_line(
-        f"conformance: coverage {n} of {len(CELLS)} cells ({n / len(CELLS):.1%}), "
-        f"{len(NOT_PROVOKED)} more cannot be provoked by a client; "
-        f"divergence {len(_seen[_DIVERGENCES])} of {len(_n_goldens)} goldens"
-    )
-    missing = sorted(" ".join(each) for each in CELLS if " ".join(each) not in _seen[_CELLS])
-    if missing and len(missing) < 40:
-        terminalreporter.write_line("not exercised: " + ", ".join(missing))
+    write = terminalreporter.write_line
+    terminalreporter.section("conformance")
+    for way in WAYS:
+        there = {(operation, aspect) for found, operation, aspect in reached if found == way}
+        write(f"coverage, {way}: {len(there)} of {len(CELLS)} cells")
+        _say_missing(write, way, CELLS - there)
+    write(f"no client can provoke {len(unreachable())} listed exceptions: {_by_reason(unreachable())}")
+    _say_divergence(write, judged)
+
+
+def _say_missing(write: Any, way: str, missing: set[tuple[str, str]]) -> None:
+    if missing and len(missing) < 60:
+        write(f"  not covered {way}: " + ", ".join(f"{operation} {aspect}" for operation, aspect in sorted(missing)))
+
+
+def _by_reason(reasons: Mapping[tuple[str, str], str]) -> str:
+    counted: dict[str, int] = {}
+    for reason in reasons.values():
+        counted[reason] = counted.get(reason, 0) + 1
+    return "; ".join(f"{n} because {reason}" for reason, n in counted.items())
+
+
+def _say_divergence(write: Any, judged: Mapping[tuple[str, str, str], bool]) -> None:
+    for origins, what in ((TRUTHS, "divergence"), (("decision",), "decisions not kept")):
+        mine = {key: agrees for key, agrees in judged.items() if key[2] in origins}
+        differing = sorted({(name, origin) for (_, name, origin), agrees in mine.items() if not agrees})
+        n_differing = sum(not agrees for agrees in mine.values())
+        write(f"{what}: {n_differing} of {len(mine)} answers")
+        for name, origin in differing:
+            write(f"  {name} ({origin}): {KNOWN.get(name, 'NOT KNOWN')}")

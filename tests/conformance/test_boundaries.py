@@ -1,45 +1,37 @@
-"""Every constraint of every operation, from both sides of its edge; judged by the model that boto3 has."""
-
-from typing import Any
+"""Every constraint of the definition from both sides: at the boundary not refused for that member, beyond it refused."""
 
 import pytest
-from botocore.exceptions import ClientError
 
-from conformance.requests_of_model import edges, operations
-from conformance.world import Target
+from conformance.definition import Boundary, boundaries
+from conformance.endpoint import Answer, Endpoint
 
-# The API reference's own note on ListModelVersions: without a name the list is empty; the model says it is required.
-DOCUMENTED_OTHERWISE = {("ListModelVersions", "ModelName", "required")}
+from .conftest import Judge
 
-
-def outcome(target: Target, operation: str, request: dict[str, Any]) -> tuple[str, str]:
-    """The code and message of the answer; "ok" when it is none."""
-    try:
-        target.call(operation, **request)
-    except ClientError as error:
-        return error.response["Error"]["Code"], error.response["Error"]["Message"]
-    return "ok", ""
+BROKEN = "failed to satisfy constraint"
+MEMBERS: dict[str, list[Boundary]] = {}
+for _each in boundaries():
+    MEMBERS.setdefault(f"{_each.operation}.{_each.member}", []).append(_each)
 
 
-@pytest.mark.parametrize("operation", operations())
-def test_both_sides_of_every_constraint(target: Target, cell: Any, operation: str) -> None:
-    for edge in edges(operation):
-        code, message = outcome(target, operation, edge.request)
-        member = ".".join(_as_told(edge.path))
-        named = code == "ValidationException" and f"at '{member}'" in message
-        if (operation, edge.path, edge.constraint) in DOCUMENTED_OTHERWISE:
-            assert code == "ok", edge
-        elif edge.is_allowed:
-            assert not named, f"{edge}: {message}"
-            assert code not in {"InternalServerException", "SerializationException", "500"}, f"{edge}: {code} {message}"
-        else:
-            assert named, f"{edge}: {code} {message}"
-    cell(operation, "boundaries")
+def refused_for(answer: Answer, member: str) -> bool:
+    return answer.error == "ValidationException" and BROKEN in answer.message and f"'{member}'" in answer.message
 
 
-def _as_told(path: str) -> list[str]:
-    """A member's path as AWS's services tell it: lower case first, list positions from one and followed by `member`."""
-    told = []
-    for part in path.split("."):
-        told += [str(int(part) + 1), "member"] if part.isdigit() else [part[0].lower() + part[1:]]
-    return told
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_constraint_refuses_what_is_beyond_it_and_nothing_at_it(
+    endpoint: Endpoint, judge: Judge, member: str
+) -> None:
+    problems = []
+    for boundary in MEMBERS[member]:
+        if endpoint.way != "http" and boundary.path == ("ClientToken",) and "ClientToken" not in boundary.request:
+            continue  # The client fills it in; over HTTP it is left out.
+        answer = endpoint.send(boundary.operation, boundary.request)
+        found = "refused" if refused_for(answer, boundary.member) else "failed" if answer.status >= 500 else "admitted"
+        expected = "admitted" if boundary.is_admitted else "refused"
+        if answer.error in {"SerializationException", "?"}:
+            found = f"{answer.error}: {answer.message}"
+        if found == "refused":
+            judge.reaches(boundary.operation, "ValidationException")
+        judge.reaches(boundary.operation, boundary.aspect)
+        problems.append(judge.disagreement(boundary.name, "model", found, expected))
+    assert [problem for problem in problems if problem] == []

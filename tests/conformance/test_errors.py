@@ -1,169 +1,271 @@
-"""Every error of every operation that a client can provoke."""
+"""Every exception that an operation lists and a client can provoke, provoked; the others are listed with their reason."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from conformance.cells import NOT_PROVOKED, PROVOKED
-from conformance.requests_of_model import least_request, model
-from conformance.test_success import POLICY
-from conformance.world import N_LABELS_MAX, N_TAGS_MAX, ROLE, START, Target, World, label_request, unique
+from conformance.cells import cells
+from conformance.definition import minimal_request
+from conformance.endpoint import Answer, Endpoint
+from conformance.plant import (
+    Plant,
+    ingestion,
+    retraining,
+    scheduler,
+    training,
+    until,
+    wait,
+)
 
-Request = dict[str, Any]
-TAGS = [{"Key": f"k{i}", "Value": "v"} for i in range(N_TAGS_MAX + 1)]
-SOURCE_ELSEWHERE = "arn:aws:lookoutequipment:us-east-1:210987654321:"
+from .conftest import Judge
 
+OTHER_ACCOUNT = "210987654321"
+MISSING = "ResourceNotFoundException"
+CONFLICT = "ConflictException"
+QUOTA = "ServiceQuotaExceededException"
+DENIED = "AccessDeniedException"
 
-def full_group(world: World) -> Request:
-    group = world.group()
-    for _ in range(N_LABELS_MAX):
-        world.label(group)
-    return label_request(group)
-
-
-def used_token(world: World) -> Request:
-    group, token = world.group(), unique("token")
-    world.target.call("CreateLabel", **label_request(group, ClientToken=token))
-    return label_request(group, ClientToken=token, Notes="another")
-
-
-def busy_dataset(world: World) -> str:
-    """A dataset that is being ingested until it is seen to be."""
-    name = unique("busy")
-    world.target.call("CreateDataset", DatasetName=name)
-    request = {"DatasetName": name, "IngestionInputConfiguration": world.place, "RoleArn": ROLE}
-    world.target.call("StartDataIngestionJob", **request)
-    return name
-
-
-def group_in_use(world: World) -> str:
-    group, name = world.group(), world.copied()
-    world.target.call("UpdateModel", ModelName=name, LabelsInputConfiguration={"LabelGroupName": group})
-    return group
-
-
-def taken(world: World, operation: str) -> Request:
-    """A request whose name another, different one has taken."""
-    request = {"DatasetName": unique("taken")} if operation == "CreateDataset" else {"LabelGroupName": unique("taken")}
-    world.target.call(operation, **request)
-    return request
-
-
-# (operation, error) -> the request that provokes it. What is not here is provoked in the general way below.
-PARTICULAR: dict[tuple[str, str], Callable[[World], Request]] = {
-    ("CreateDataset", "ConflictException"): lambda w: taken(w, "CreateDataset"),
-    ("CreateLabelGroup", "ConflictException"): lambda w: taken(w, "CreateLabelGroup"),
-    ("CreateLabel", "ConflictException"): used_token,
-    ("CreateModel", "ConflictException"): lambda w: {"ModelName": w.model, "DatasetName": w.data},
-    ("CreateInferenceScheduler", "ConflictException"): lambda w: {
-        **w.scheduler(),
-        "ModelName": w.target.call("DescribeInferenceScheduler", InferenceSchedulerName=w.stopped())["ModelName"],
+# Requests that name what is not there, where the minimal one does not: (operation, members of another request).
+UNKNOWN: dict[str, Callable[[Plant], dict[str, Any]]] = {
+    "CreateModel": lambda plant: training("nobody", "nobody"),
+    "CreateInferenceScheduler": lambda plant: scheduler("nobody", "nobody"),
+    "CreateRetrainingScheduler": lambda plant: retraining("nobody"),
+    "DeleteLabel": lambda plant: {"LabelGroupName": plant.group, "LabelId": "0" * 32},
+    "DescribeLabel": lambda plant: {"LabelGroupName": plant.group, "LabelId": "0" * 32},
+    "DescribeModelVersion": lambda plant: {"ModelName": plant.model, "ModelVersion": 99},
+    "ImportDataset": lambda plant: {"SourceDatasetArn": plant.arn("dataset/nobody/0a")},
+    "ImportModelVersion": lambda plant: {
+        "SourceModelVersionArn": plant.arn("model/nobody/0a/model-version/1"),
+        "DatasetName": plant.dataset,
     },
-    ("CreateRetrainingScheduler", "ConflictException"): lambda w: {
-        "ModelName": w.retraining(),
-        "RetrainingFrequency": "P1M",
-        "LookbackWindow": "P180D",
-    },
-    ("StartDataIngestionJob", "ConflictException"): lambda w: {
-        "DatasetName": busy_dataset(w),
-        "IngestionInputConfiguration": w.place,
-        "RoleArn": ROLE,
-    },
-    ("DeleteDataset", "ConflictException"): lambda w: {"DatasetName": w.data},
-    ("DeleteModel", "ConflictException"): lambda w: {"ModelName": w.retraining()},
-    ("DeleteLabelGroup", "ConflictException"): lambda w: {"LabelGroupName": group_in_use(w)},
-    ("DeleteInferenceScheduler", "ConflictException"): lambda w: {
-        "InferenceSchedulerName": w.target.call("CreateInferenceScheduler", **w.scheduler())["InferenceSchedulerName"]
-    },
-    ("DeleteRetrainingScheduler", "ConflictException"): lambda w: {"ModelName": w.retraining()},
-    ("PutResourcePolicy", "ConflictException"): lambda w: {
-        "ResourceArn": w.data_arn,
-        "ResourcePolicy": POLICY,
-        "PolicyRevisionId": "0a",
-    },
-    ("ImportDataset", "ConflictException"): lambda w: {
-        "SourceDatasetArn": w.data_arn,
-        "DatasetName": busy_dataset(w),
-    },
-    ("ImportModelVersion", "ConflictException"): lambda w: {
-        "SourceModelVersionArn": w.version_arn,
-        "ModelName": w.model,
-        "DatasetName": taken(w, "CreateDataset")["DatasetName"],
-    },
-    ("UpdateActiveModelVersion", "ConflictException"): lambda w: {"ModelName": failed_model(w), "ModelVersion": 1},
-    ("CreateLabel", "ServiceQuotaExceededException"): full_group,
-    ("CreateDataset", "ServiceQuotaExceededException"): lambda _: {"DatasetName": unique("tags"), "Tags": TAGS},
-    ("CreateLabelGroup", "ServiceQuotaExceededException"): lambda _: {"LabelGroupName": unique("tags"), "Tags": TAGS},
-    ("CreateModel", "ServiceQuotaExceededException"): lambda w: {
-        "ModelName": unique("tags"),
-        "DatasetName": w.data,
-        "Tags": TAGS,
-    },
-    ("CreateInferenceScheduler", "ServiceQuotaExceededException"): lambda w: w.scheduler(Tags=TAGS),
-    ("ImportDataset", "ServiceQuotaExceededException"): lambda w: {
-        "SourceDatasetArn": w.data_arn,
-        "DatasetName": unique("tags"),
-        "Tags": TAGS,
-    },
-    ("ImportModelVersion", "ServiceQuotaExceededException"): lambda w: {
-        "SourceModelVersionArn": w.version_arn,
-        "ModelName": unique("tags"),
-        "DatasetName": w.data,
-        "Tags": TAGS,
-    },
-    ("TagResource", "ServiceQuotaExceededException"): lambda w: {"ResourceArn": w.data_arn, "Tags": TAGS},
-    ("ImportDataset", "AccessDeniedException"): lambda _: {"SourceDatasetArn": SOURCE_ELSEWHERE + "dataset/none/0a"},
-    ("ImportModelVersion", "AccessDeniedException"): lambda w: {
-        "SourceModelVersionArn": SOURCE_ELSEWHERE + "model/none/0a/model-version/1",
-        "DatasetName": w.data,
+    "PutResourcePolicy": lambda plant: {"ResourceArn": plant.arn("dataset/nobody/0a"), "ResourcePolicy": policy()},
+    "UpdateActiveModelVersion": lambda plant: {"ModelName": plant.model, "ModelVersion": 99},
+    **{
+        operation: lambda plant: {"ResourceArn": plant.arn("dataset/nobody/0a")}
+        for operation in (
+            "DeleteResourcePolicy",
+            "DescribeResourcePolicy",
+            "ListTagsForResource",
+            "TagResource",
+            "UntagResource",
+        )
     },
 }
 
 
-def failed_model(world: World) -> str:
-    """A model whose training range holds no reading."""
-    name = unique("failed")
-    before = {"TrainingDataStartTime": START.replace(year=2000), "TrainingDataEndTime": START.replace(year=2001)}
-    world.target.call("CreateModel", ModelName=name, DatasetName=world.data, **before)
-    world.wait(lambda: {"Status": world.target.call("DescribeModel", ModelName=name)["Status"].lower()}, "failed")
-    return name
-
-
-def invalid(operation: str) -> Request:
-    """A request that breaks one constraint of its own."""
-    shape = model().operation_model(operation).input_shape
-    if "MaxResults" in shape.members:
-        return {**least_request(operation), "MaxResults": 0}
-    texts = [name for name, member in shape.members.items() if member.type_name == "string"]
-    return {**least_request(operation), texts[0]: "\N{SNOWMAN}" * 5000}  # Too long where it is not outside the pattern.
-
-
-@pytest.mark.parametrize(("operation", "error"), PROVOKED, ids=[" ".join(each) for each in PROVOKED])
-def test_it_is_answered_where_it_is_due(target: Target, cell: Any, operation: str, error: str) -> None:
-    if error == "ServiceQuotaExceededException" and not target.has_our_quotas:
-        pytest.skip("the quotas of the service of the environment are not known")
-    if error == "ValidationException":
-        request = invalid(operation)
-    elif (operation, error) in PARTICULAR:
-        request = PARTICULAR[operation, error](target.world)
-    else:
-        assert error == "ResourceNotFoundException"
-        nobody = unique("nobody")
-        request = {name: nobody if value == "none" else value for name, value in least_request(operation).items()}
-    with pytest.raises(ClientError) as raised:
-        target.call(operation, **request)
-    assert raised.value.response["Error"]["Code"] == error, raised.value
-    assert raised.value.response["Message"] == raised.value.response["Error"]["Message"]
-    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    cell(operation, error)
-
-
-def test_what_no_client_can_provoke_is_listed() -> None:
-    """Openly: load and failures of the service, identities, quotas far away, conflicts of a moment."""
-    assert not set(NOT_PROVOKED) & set(PROVOKED)
-    assert len(NOT_PROVOKED) + len(PROVOKED) == sum(
-        len(model().operation_model(name).error_shapes) for name in model().operation_names
+def policy(effect: str = "Allow") -> str:
+    return (
+        f'{{"Version": "2012-10-17", "Statement": [{{"Effect": "{effect}", "Principal": {{"AWS": "{OTHER_ACCOUNT}"}}, '
+        '"Action": "lookoutequipment:ImportDataset"}]}'
     )
-    assert set(PARTICULAR) <= set(PROVOKED)
+
+
+@pytest.mark.parametrize("operation", sorted(name for name, aspect in cells() if aspect == MISSING))
+def test_what_is_not_there_is_not_found(endpoint: Endpoint, plant: Plant, judge: Judge, operation: str) -> None:
+    request = minimal_request(operation)
+    if operation in UNKNOWN:
+        request |= UNKNOWN[operation](plant)
+    request.pop("ClientToken", None)
+    answer = endpoint.call(operation, **request)
+    judge.reaches(operation, MISSING)
+    judge.compare(f"{operation}:unknown", "model", answer.error, MISSING)
+
+
+Provocation = Callable[[Endpoint, Plant, str], Answer]
+
+
+def taken(operation: str, request: Callable[[Plant], dict[str, Any]]) -> Provocation:
+    """A request that names what is there already, or is used."""
+    return lambda endpoint, plant, unique: endpoint.call(operation, **request(plant))
+
+
+def token_used(
+    operation: str, request: Callable[[Plant, str], dict[str, Any]], other: Callable[[Plant, str], dict[str, Any]]
+) -> Provocation:
+    """The same token with other parameters."""
+
+    def provoke(endpoint: Endpoint, plant: Plant, unique: str) -> Answer:
+        endpoint.done(operation, **request(plant, unique), ClientToken=unique)
+        return endpoint.call(operation, **other(plant, unique), ClientToken=unique)
+
+    return provoke
+
+
+def while_stopping(kind: str, change: str, key: str) -> Provocation:
+    """A change while the scheduler is STOPPING, which lasts a moment: tried until it falls into it."""
+
+    def provoke(endpoint: Endpoint, plant: Plant, unique: str) -> Answer:
+        name, answers = plant.models[0], []
+
+        def attempt() -> bool:
+            wait_for(endpoint, kind, key, name, "RUNNING", f"Start{kind}")
+            endpoint.done(f"Stop{kind}", **{key: name})
+            answers.append(endpoint.call(change, **{key: name}))
+            wait_for(endpoint, kind, key, name, "STOPPED", f"Stop{kind}")
+            return bool(answers[-1].error)
+
+        until(attempt, f"{change} of a scheduler that is STOPPING")
+        wait_for(endpoint, kind, key, name, "RUNNING", f"Start{kind}")
+        return answers[-1]
+
+    return provoke
+
+
+def wait_for(endpoint: Endpoint, kind: str, key: str, name: str, status: str, operation: str) -> None:
+    """Bring a scheduler into a status."""
+
+    def look() -> bool:
+        found = wait(endpoint, f"Describe{kind}", **{key: name})["Status"]
+        if found != status:
+            endpoint.call(operation, **{key: name})
+        return bool(found == status)
+
+    until(look, f"{name} {status}")
+
+
+def group_request(plant: Plant, unique: str, rating: str = "ANOMALY") -> dict[str, Any]:
+    return {"LabelGroupName": f"{plant.mark}-more-1", "StartTime": 0, "EndTime": 1, "Rating": rating}
+
+
+def wrong_revision(endpoint: Endpoint, plant: Plant, unique: str) -> Answer:
+    endpoint.done("CreateDataset", DatasetName=unique)
+    arn = endpoint.done("DescribeDataset", DatasetName=unique)["DatasetArn"]
+    endpoint.done("PutResourcePolicy", ResourceArn=arn, ResourcePolicy=policy())
+    return endpoint.call("PutResourcePolicy", ResourceArn=arn, ResourcePolicy=policy(), PolicyRevisionId="0a")
+
+
+CONFLICTS: dict[str, tuple[str, Provocation]] = {
+    "CreateDataset": ("document", taken("CreateDataset", lambda plant: {"DatasetName": plant.dataset})),
+    "CreateInferenceScheduler": (
+        "document",
+        taken("CreateInferenceScheduler", lambda plant: scheduler(plant.models[0], f"{plant.mark}-second")),
+    ),
+    "CreateLabel": (
+        "document",
+        token_used("CreateLabel", group_request, lambda plant, unique: group_request(plant, unique, "NEUTRAL")),
+    ),
+    "CreateLabelGroup": ("document", taken("CreateLabelGroup", lambda plant: {"LabelGroupName": plant.group})),
+    "CreateModel": ("document", taken("CreateModel", lambda plant: training(plant.dataset, plant.model))),
+    "CreateRetrainingScheduler": (
+        "document",
+        taken("CreateRetrainingScheduler", lambda plant: retraining(plant.models[0])),
+    ),
+    "DeleteDataset": ("document", taken("DeleteDataset", lambda plant: {"DatasetName": plant.dataset})),
+    "DeleteInferenceScheduler": (
+        "document",
+        taken("DeleteInferenceScheduler", lambda plant: {"InferenceSchedulerName": plant.models[1]}),
+    ),
+    "DeleteLabelGroup": ("decision", taken("DeleteLabelGroup", lambda plant: {"LabelGroupName": plant.group})),
+    "DeleteModel": ("document", taken("DeleteModel", lambda plant: {"ModelName": plant.models[1]})),
+    "DeleteRetrainingScheduler": (
+        "document",
+        taken("DeleteRetrainingScheduler", lambda plant: {"ModelName": plant.models[1]}),
+    ),
+    "ImportModelVersion": (
+        "document",
+        token_used(
+            "ImportModelVersion",
+            lambda plant, unique: {
+                "SourceModelVersionArn": plant.version_arn,
+                "DatasetName": plant.dataset,
+                "ModelName": unique,
+            },
+            lambda plant, unique: {
+                "SourceModelVersionArn": plant.version_arn,
+                "DatasetName": plant.dataset,
+                "ModelName": f"{unique}-2",
+            },
+        ),
+    ),
+    "PutResourcePolicy": ("decision", wrong_revision),
+    "StartInferenceScheduler": (
+        "decision",
+        while_stopping("InferenceScheduler", "StartInferenceScheduler", "InferenceSchedulerName"),
+    ),
+    "StartRetrainingScheduler": (
+        "decision",
+        while_stopping("RetrainingScheduler", "StartRetrainingScheduler", "ModelName"),
+    ),
+    "UpdateActiveModelVersion": (
+        "document",
+        taken("UpdateActiveModelVersion", lambda plant: {"ModelName": plant.failed, "ModelVersion": 1}),
+    ),
+    "UpdateInferenceScheduler": (
+        "decision",
+        while_stopping("InferenceScheduler", "UpdateInferenceScheduler", "InferenceSchedulerName"),
+    ),
+    "UpdateRetrainingScheduler": (
+        "decision",
+        while_stopping("RetrainingScheduler", "UpdateRetrainingScheduler", "ModelName"),
+    ),
+}
+
+
+def from_empty(endpoint: Endpoint, plant: Plant, unique: str) -> Answer:
+    """An import of a dataset without data."""
+    endpoint.done("CreateDataset", DatasetName=unique)
+    arn = endpoint.done("DescribeDataset", DatasetName=unique)["DatasetArn"]
+    return endpoint.call("ImportDataset", SourceDatasetArn=arn, DatasetName=f"{unique}-2")
+
+
+def ingestion_token(endpoint: Endpoint, plant: Plant, unique: str) -> Answer:
+    """The same token with another prefix, when the first ingestion has ended."""
+    endpoint.done("CreateDataset", DatasetName=unique)
+    asked = {"DatasetName": unique, "ClientToken": unique}
+    job = endpoint.done("StartDataIngestionJob", **asked, **ingestion(f"{plant.mark}/"))["JobId"]
+    wait(endpoint, "DescribeDataIngestionJob", JobId=job)
+    return endpoint.call("StartDataIngestionJob", **asked, **ingestion("other/"))
+
+
+CONFLICTS |= {"ImportDataset": ("decision", from_empty), "StartDataIngestionJob": ("document", ingestion_token)}
+
+
+@pytest.mark.parametrize("operation", CONFLICTS)
+def test_what_stands_against_a_request_is_a_conflict(
+    endpoint: Endpoint, plant: Plant, judge: Judge, unique: str, operation: str
+) -> None:
+    origin, provoke = CONFLICTS[operation]
+    answer = provoke(endpoint, plant, unique)
+    judge.reaches(operation, CONFLICT)
+    judge.compare(f"{operation}:conflict", origin, answer.error, CONFLICT)
+
+
+def test_every_conflict_that_can_be_provoked_is() -> None:
+    assert set(CONFLICTS) == {operation for operation, aspect in cells() if aspect == CONFLICT}
+
+
+@pytest.mark.parametrize("operation", ["ImportDataset", "ImportModelVersion"])
+def test_nothing_is_imported_from_an_account_that_does_not_allow_it(
+    endpoint: Endpoint, plant: Plant, judge: Judge, operation: str
+) -> None:
+    source = {"ImportDataset": plant.dataset_arn, "ImportModelVersion": plant.version_arn}[operation]
+    member = {"ImportDataset": "SourceDatasetArn", "ImportModelVersion": "SourceModelVersionArn"}[operation]
+    request = {member: source.replace(plant.account, OTHER_ACCOUNT), "DatasetName": plant.dataset}
+    answer = endpoint.call(operation, **request)
+    judge.reaches(operation, DENIED)
+    judge.compare(f"{operation}:denied", "document", answer.error, DENIED)
+
+
+QUOTAS: dict[str, Callable[[Plant], dict[str, Any]]] = {
+    "CreateDataset": lambda plant: {"DatasetName": "more"},
+    "CreateLabel": lambda plant: {"LabelGroupName": plant.group, "StartTime": 0, "EndTime": 1, "Rating": "NEUTRAL"},
+    "CreateLabelGroup": lambda plant: {"LabelGroupName": "more"},
+    "CreateModel": lambda plant: training(plant.dataset, "more"),
+    "ImportDataset": lambda plant: {"SourceDatasetArn": plant.dataset_arn, "DatasetName": "more"},
+    "ImportModelVersion": lambda plant: {
+        "SourceModelVersionArn": plant.version_arn,
+        "DatasetName": plant.dataset,
+        "ModelName": "more",
+    },
+    "StartDataIngestionJob": lambda plant: {"DatasetName": plant.dataset, **ingestion("more/")},
+    "TagResource": lambda plant: {"ResourceArn": plant.dataset_arn, "Tags": [{"Key": "more", "Value": ""}]},
+}
+
+
+@pytest.mark.parametrize("operation", sorted(name for name, aspect in cells() if aspect == QUOTA))
+def test_what_passes_a_quota_is_refused(full: tuple[Endpoint, Plant], judge: Judge, operation: str) -> None:
+    endpoint, plant = full
+    answer = endpoint.call(operation, **QUOTAS[operation](plant))
+    judge.reaches(operation, QUOTA)
+    judge.compare(f"{operation}:quota", "document", answer.error, QUOTA)

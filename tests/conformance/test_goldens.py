@@ -1,239 +1,144 @@
-"""Goldens: what the real service is known to have answered, each with the origin of its truth.
-
-`model`: the service's model; `document`: the user guide; `notebook`: published output of the real service; `decision`:
-ours, where nothing is known. The facts are restated here; no text of theirs is.
-"""
+"""Answers against what the real service was seen to answer: member names, presence and absence, forms of values."""
 
 import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.cells import DIVERGENCES
-from conformance.world import START, Target, World, unique
+from conformance.definition import WITH_TOKEN, boundaries
+from conformance.endpoint import Endpoint
+from conformance.forms import PATTERNS, Z, form_problems, is_evaluated_by_python
+from conformance.known_divergences import KNOWN
+from conformance.lived import HOUR, HOURS_WITHOUT_FILE, LIVE_START, N_HOURS, Lived
+from conformance.plant import STEP, Plant
+from conformance.successes import SUCCESSES
 
-UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+from .conftest import TRUTHS, Judge
 
-
-@dataclass(frozen=True)
-class Golden:
-    """`origin`: where its truth comes from. `holds`: raises AssertionError where the service answers otherwise."""
-
-    name: str
-    origin: str
-    holds: Callable[[World], None]
-
-
-def raw(world: World, operation: str, **request: Any) -> dict[str, Any]:
-    """The answer's JSON as it was sent."""
-    world.target.call(operation, **request)
-    return world.target.last
+GOLDENS = json.loads((Path(__file__).parent / "goldens.json").read_text())
+OF_LIVED = ("ListInferenceExecutions", "ListInferenceEvents")
+ON_HTTP = pytest.mark.parametrize("endpoint", ["http"], indirect=True)
 
 
-def create_dataset(world: World) -> None:
-    name = unique("golden")
-    answer = raw(world, "CreateDataset", DatasetName=name)
-    assert set(answer) == {"DatasetName", "DatasetArn", "Status"}
-    assert answer["Status"] == "CREATED"
-    assert re.fullmatch(rf"arn:aws:lookoutequipment:[a-z0-9-]+:\d{{12}}:dataset/{name}/{UUID}", answer["DatasetArn"])
+def name_of(golden: dict[str, Any]) -> str:
+    return f"golden:{golden['operation']}{':' + golden['row'] if 'row' in golden else ''}"
 
 
-def describe_job(world: World) -> None:
-    answer = raw(world, "DescribeDataIngestionJob", JobId=world.job)
-    assert set(answer) == {
-        "JobId",
-        "DatasetArn",
-        "IngestionInputConfiguration",
-        "RoleArn",
-        "CreatedAt",
-        "Status",
-        "DataQualitySummary",
-        "IngestedFilesSummary",
-        "IngestedDataSize",
-        "DataStartTime",
-        "DataEndTime",
-    }
-    assert answer["IngestionInputConfiguration"] == world.place  # Only what was sent.
-    assert re.fullmatch("[0-9a-f]{32}", answer["JobId"])
-    assert answer["DataQualitySummary"] == {
-        "InsufficientSensorData": {
-            "MissingCompleteSensorData": {"AffectedSensorCount": 0},
-            "SensorsWithShortDateRange": {"AffectedSensorCount": 0},
-        },
-        "MissingSensorData": {"AffectedSensorCount": 0, "TotalNumberOfMissingValues": 0},
-        "InvalidSensorData": {"AffectedSensorCount": 0, "TotalNumberOfInvalidValues": 0},
-        "UnsupportedTimestamps": {"TotalNumberOfUnsupportedTimestamps": 0},
-        "DuplicateTimestamps": {"TotalNumberOfDuplicateTimestamps": 0},
-    }
-    assert answer["IngestedFilesSummary"] == {
-        "TotalNumberOfFiles": 1,
-        "IngestedNumberOfFiles": 1,
-        "DiscardedFiles": [],
-    }
+@ON_HTTP
+@pytest.mark.parametrize("golden", [each for each in GOLDENS if each["operation"] not in OF_LIVED], ids=name_of)
+def test_an_answer_has_the_form_of_the_real_one(
+    endpoint: Endpoint, plant: Plant, judge: Judge, unique: str, golden: dict[str, Any]
+) -> None:
+    operation = golden["operation"]
+    request = SUCCESSES[operation](endpoint, plant, unique)
+    if operation in WITH_TOKEN:
+        request["ClientToken"] = unique
+    answer = endpoint.send(operation, request)
+    assert answer.error == "", answer.message
+    judge.compare(name_of(golden), golden["origin"], form_problems(golden["shape"], answer.output, operation), [])
 
 
-def sensor_statistics(world: World) -> None:
-    rows = raw(world, "ListSensorStatistics", DatasetName=world.data)["SensorStatisticsSummaries"]
-    assert [row["SensorName"] for row in rows] == sorted(row["SensorName"] for row in rows)
-    for row in rows:
-        assert set(row) == {
-            "ComponentName",
-            "SensorName",
-            "DataExists",
-            "MissingValues",
-            "InvalidValues",
-            "InvalidDateEntries",
-            "DuplicateTimestamps",
-            "CategoricalValues",
-            "MultipleOperatingModes",
-            "LargeTimestampGaps",
-            "MonotonicValues",
-            "DataStartTime",
-            "DataEndTime",
-        }
-        assert row["MissingValues"] == {"Count": 0, "Percentage": 0.0}
-        # Without an issue the optional numbers are absent.
-        assert row["LargeTimestampGaps"] == {"Status": "NO_ISSUE_DETECTED"}
-        assert row["CategoricalValues"] == {"Status": "NO_ISSUE_DETECTED"}
-        assert row["MonotonicValues"] == {"Status": "NO_ISSUE_DETECTED"}
+@pytest.mark.parametrize("golden", [each for each in GOLDENS if each["operation"] in OF_LIVED], ids=name_of)
+def test_what_a_scheduler_did_has_the_form_of_the_real_one(lived: Lived, judge: Judge, golden: dict[str, Any]) -> None:
+    operation = golden["operation"]
+    request: dict[str, Any] = {"InferenceSchedulerName": lived.name}
+    if operation == "ListInferenceEvents":
+        request |= {"IntervalStartTime": LIVE_START, "IntervalEndTime": LIVE_START + N_HOURS * HOUR}
+    else:
+        request |= {"Status": golden["row"]}
+    output = lived.endpoint.send(operation, request).output
+    assert output is not None
+    (rows,) = output.values()
+    assert rows, "no row to compare"
+    form = golden["shape"] if "row" not in golden else {"InferenceExecutionSummaries": [golden["shape"]]}
+    judge.compare(name_of(golden), golden["origin"], form_problems(form, output, operation), [])
 
 
-def create_model(world: World) -> None:
-    name = unique("golden")
-    answer = raw(world, "CreateModel", ModelName=name, DatasetName=world.data)
-    assert set(answer) == {"ModelArn", "Status"}
-    assert answer["Status"] == "IN_PROGRESS"
-    assert re.fullmatch(rf"arn:aws:lookoutequipment:[a-z0-9-]+:\d{{12}}:model/{name}/{UUID}", answer["ModelArn"])
-
-
-def model_metrics(world: World) -> None:
-    text = raw(world, "DescribeModel", ModelName=world.model)["ModelMetrics"]
-    metrics = json.loads(text)
-    assert eval(text) == metrics  # Older clients do: no true, false, null.
-    assert set(metrics) == {"labeled_ranges", "labeled_event_metrics", "predicted_ranges", "unknown_event_metrics"}
-    assert set(metrics["labeled_event_metrics"]) == {"num_labeled", "num_identified", "total_warning_time_in_seconds"}
-    assert set(metrics["unknown_event_metrics"]) == {"num_identified", "total_duration_in_seconds"}
-    for found in metrics["predicted_ranges"]:
-        assert set(found) == {"start", "end", "diagnostics"}
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", found["start"])
-        assert {row["name"] for row in found["diagnostics"]} == {"pump\\load", "pump\\flow"}
-        assert sum(row["value"] for row in found["diagnostics"]) == pytest.approx(1, abs=1e-3)
-
-
-def describe_without_options(world: World) -> None:
-    name = unique("golden")
-    world.target.call("CreateModel", ModelName=name, DatasetName=world.data)
-    answer = raw(world, "DescribeModel", ModelName=name)
-    for absent in ("DataPreProcessingConfiguration", "OffCondition", "LabelsInputConfiguration", "ModelMetrics"):
-        assert absent not in answer
-
-
-def schema_is_evaluated(world: World) -> None:
-    for operation, request in (
-        ("DescribeDataset", {"DatasetName": world.data}),
-        ("DescribeModel", {"ModelName": world.model}),
-    ):
-        schema = eval(raw(world, operation, **request)["Schema"])  # Clients do.
-        columns = schema["Components"][0]["Columns"]
-        assert columns[0]["Type"] == "DATETIME"
-        assert {column["Type"] for column in columns[1:]} == {"DOUBLE"}
-
-
-def scheduler_echo(world: World) -> None:
-    name = world.stopped()
-    answer = raw(world, "DescribeInferenceScheduler", InferenceSchedulerName=name)
-    assert answer["DataDelayOffsetInMinutes"] == 0
-    assert "LatestInferenceResult" not in answer
-    stopped = raw(world, "StopInferenceScheduler", InferenceSchedulerName=name)
-    assert set(stopped) == {
-        "ModelArn",
-        "ModelName",
-        "InferenceSchedulerName",
-        "InferenceSchedulerArn",
-        "Status",
-    }
-
-
-def last_page(world: World) -> None:
-    assert "NextToken" not in raw(world, "ListDatasets", DatasetNameBeginsWith=world.data)
-
-
-def no_output(world: World) -> None:
-    name = unique("golden")
-    world.target.call("CreateLabelGroup", LabelGroupName=name)
-    assert raw(world, "DeleteLabelGroup", LabelGroupName=name) == {}
-
-
-def unlabelled_quality(world: World) -> None:
-    assert raw(world, "DescribeModel", ModelName=world.model)["ModelQuality"] == "CANNOT_DETERMINE_QUALITY"
-
-
-def unknown_model_versions(world: World) -> None:
-    assert raw(world, "ListModelVersions", ModelName="nobody") == {"ModelVersionSummaries": []}
-
-
-def import_loop(world: World) -> None:
-    request = {"SourceDatasetArn": world.data_arn, "DatasetName": unique("golden"), "ClientToken": unique("token")}
-    world.wait(lambda: world.target.call("ImportDataset", **request), "SUCCESS")
-    assert world.target.call("DescribeDataset", DatasetName=request["DatasetName"])["Status"] == "ACTIVE"
-
-
-def retraining_day(world: World) -> None:
-    name = world.copied()
-    world.target.call(
-        "CreateRetrainingScheduler",
-        ModelName=name,
-        RetrainingFrequency="P1M",
-        LookbackWindow="P180D",
-        RetrainingStartDate=START.replace(year=2199, hour=17),
+def test_executions_are_newest_first_and_each_covers_its_hour(lived: Lived, judge: Judge) -> None:
+    answer = lived.endpoint.done("ListInferenceExecutions", InferenceSchedulerName=lived.name)
+    rows = answer["InferenceExecutionSummaries"]
+    starts = [row["DataStartTime"] for row in rows]
+    judge.compare("executions:order", "notebook", starts, [LIVE_START + i * HOUR for i in reversed(range(N_HOURS))])
+    judge.compare("executions:span", "notebook", {row["DataEndTime"] - row["DataStartTime"] for row in rows}, {HOUR})
+    judge.compare(
+        "executions:due",
+        "notebook",
+        [row["ScheduledStartTime"] - row["DataEndTime"] for row in rows],
+        [0 * HOUR] * N_HOURS,
     )
-    answer = world.target.call("DescribeRetrainingScheduler", ModelName=name)
-    assert answer["RetrainingStartDate"] == START.replace(year=2199)
-    assert answer["PromoteMode"] == "MANAGED"
 
 
-def time_format(world: World) -> None:
-    """The real service wrote 1.652432588123E9."""
-    world.target.call("DescribeDataset", DatasetName=world.data)
-    if not re.search(r'"CreatedAt":\s*\d\.\d+E\d+', world.target.last_text):
-        raise Diverges("times in decimal, not scientific notation")
+def test_a_result_is_a_line_a_row_that_clients_can_read(lived: Lived, judge: Judge) -> None:
+    rows = lived.endpoint.done("ListInferenceExecutions", InferenceSchedulerName=lived.name, Status="SUCCESS")
+    form = {
+        "timestamp": "moment",
+        "prediction": "integer",
+        "prediction_reason": "text",
+        "anomaly_score": "float",
+        "diagnostics": [{"name": "sensor", "value": "float"}],
+    }
+    predictions = []
+    for row in rows["InferenceExecutionSummaries"]:
+        started = row["DataStartTime"]
+        if (started - LIVE_START) // HOUR in HOURS_WITHOUT_FILE:
+            continue
+        key = row["CustomerResultObject"]["Key"]
+        judge.compare("results:key", "notebook", key, f"out/{started:%Y-%m-%dT%H:%M:%SZ}/results.jsonl")
+        text = (lived.bucket / key).read_text()
+        judge.compare("results:last newline", "notebook", text[-1], "\n")
+        judge.compare("results:read by Python", "notebook", is_evaluated_by_python(text), True)
+        lines = [json.loads(line) for line in text.splitlines()]
+        judge.compare(
+            "results:form", "notebook", [each for line in lines for each in form_problems(form, line, "line")], []
+        )
+        times = [f"{started + i * STEP:%Y-%m-%dT%H:%M:%S.000000}" for i in range(1, 7)]
+        judge.compare("results:times", "notebook", [line["timestamp"] for line in lines], times)
+        for line in lines:
+            expected = ("ANOMALY_DETECTED", 1) if line["anomaly_score"] > 0.5 else ("NO_ANOMALY_DETECTED", 0)
+            judge.compare("results:prediction", "notebook", (line["prediction_reason"], line["prediction"]), expected)
+            assert sum(each["value"] for each in line["diagnostics"]) == pytest.approx(1, abs=1e-4)
+        predictions += [line["prediction"] for line in lines]
+    assert set(predictions) == {0, 1}, "neither side of the threshold may be missing"
 
 
-class Diverges(Exception):
-    """The service answers otherwise than the golden; the message is the name of a known divergence."""
+def test_only_events_longer_than_five_minutes_are_listed(lived: Lived, judge: Judge) -> None:
+    span = {"IntervalStartTime": LIVE_START, "IntervalEndTime": LIVE_START + N_HOURS * HOUR}
+    rows = lived.endpoint.done("ListInferenceEvents", InferenceSchedulerName=lived.name, **span)
+    for row in rows["InferenceEventSummaries"]:
+        seconds = (row["EventEndTime"] - row["EventStartTime"]).total_seconds()
+        judge.compare("events:duration", "model", row["EventDurationInSeconds"], seconds)
+        judge.compare("events:long", "document", seconds > 300, True)
 
 
-GOLDENS = [
-    Golden("CreateDataset", "notebook", create_dataset),
-    Golden("DescribeDataIngestionJob", "notebook", describe_job),
-    Golden("ListSensorStatistics", "notebook", sensor_statistics),
-    Golden("CreateModel", "notebook", create_model),
-    Golden("ModelMetrics", "notebook", model_metrics),
-    Golden("DescribeModel has no member that has no value", "notebook", describe_without_options),
-    Golden("Schema can be evaluated", "notebook", schema_is_evaluated),
-    Golden("DescribeInferenceScheduler", "notebook", scheduler_echo),
-    Golden("NextToken is absent on the last page", "notebook", last_page),
-    Golden("no output", "model", no_output),
-    Golden("ModelQuality without labels", "document", unlabelled_quality),
-    Golden("ListModelVersions of an unknown model", "document", unknown_model_versions),
-    Golden("RetrainingStartDate is a day", "document", retraining_day),
-    Golden("ImportDataset repeated until SUCCESS", "decision", import_loop),
-    Golden("times", "notebook", time_format),
-]
+@ON_HTTP
+def test_what_was_not_given_is_absent(endpoint: Endpoint, plant: Plant, judge: Judge) -> None:
+    found = endpoint.send("DescribeModel", {"ModelName": plant.failed}).output
+    assert found is not None
+    for member in (
+        "DataPreProcessingConfiguration",
+        "ModelMetrics",
+        "OffCondition",
+        "LabelsInputConfiguration",
+        "RoleArn",
+    ):
+        judge.compare(f"DescribeModel.{member}:not given", "notebook", member in found, False)
+    judge.compare("DescribeModel.FailedReason:failed", "model", "FailedReason" in found, True)
+    fresh = endpoint.send("DescribeDataset", {"DatasetName": f"{plant.mark}-empty-0"}).output
+    assert fresh is not None
+    for member in ("Schema", "DataStartTime", "IngestionInputConfiguration", "ServerSideKmsKeyId"):
+        judge.compare(f"DescribeDataset.{member}:not given", "decision", member in fresh, False)
 
 
-@pytest.mark.parametrize("number", range(len(GOLDENS)), ids=[golden.name for golden in GOLDENS])
-def test_the_service_answers_as_the_golden(target: Target, diverges: Any, number: int) -> None:
-    golden = GOLDENS[number]
-    assert golden.origin in {"model", "document", "notebook", "decision"}
-    try:
-        golden.holds(target.world)
-    except Diverges as error:
-        diverges(str(error))
+def test_sensors_are_listed_byte_by_byte(endpoint: Endpoint, plant: Plant, judge: Judge) -> None:
+    rows = endpoint.done("ListSensorStatistics", DatasetName=plant.dataset)["SensorStatisticsSummaries"]
+    found = [(row["ComponentName"], row["SensorName"]) for row in rows]
+    judge.compare("ListSensorStatistics:rows", "notebook", found, [("pump", sensor) for sensor in "abcd"])
 
 
-def test_every_known_divergence_has_a_reason() -> None:
-    assert all(len(reason) > 20 for reason in DIVERGENCES.values())
+def test_every_golden_says_where_its_truth_comes_from_and_every_known_divergence_is_of_a_case() -> None:
+    assert {golden["origin"] for golden in GOLDENS} <= set(TRUTHS)
+    assert all(golden["source"] for golden in GOLDENS)
+    names = {name_of(golden) for golden in GOLDENS} | {boundary.name for boundary in boundaries()}
+    assert set(KNOWN) <= names
+    assert Z in PATTERNS["result key"]

@@ -156,7 +156,7 @@ def test_an_error_has_type_and_message_under_both_names_whatever_it_quotes(text:
         "ListModels",
         "AWSLookoutEquipmentFrontendService.",
         "AWSLookoutEquipmentFrontendService.listmodels",
-        "AWSLookoutEquipmentFrontendService.ListModels ",
+        "AWSLookoutEquipmentFrontendService.List Models",
         "AWSLookoutEquipmentFrontendService.AWSLookoutEquipmentFrontendService.ListModels",
         "DynamoDB_20120810.ListModels",
     ],
@@ -164,7 +164,12 @@ def test_an_error_has_type_and_message_under_both_names_whatever_it_quotes(text:
 def test_a_target_that_names_no_operation_is_unknown(target: str | None) -> None:
     with pytest.raises(UnknownOperationException):
         protocol.operation_of(target, {"ListModels": None})
-    assert protocol.operation_of("AWSLookoutEquipmentFrontendService.ListModels", {"ListModels": None}) == "ListModels"
+
+
+@pytest.mark.parametrize("around", ["{}", " {}", "{} ", "\t{} \t"])
+def test_blanks_around_a_target_are_none_of_it(around: str) -> None:
+    target = around.format("AWSLookoutEquipmentFrontendService.ListModels")
+    assert protocol.operation_of(target, {"ListModels": None}) == "ListModels"
 
 
 @pytest.mark.parametrize(

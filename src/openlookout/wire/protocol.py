@@ -34,8 +34,9 @@ def operation_of(target: str | None, operations: Mapping[str, Any]) -> str:
     """
     if target is None:
         raise UnknownOperationException("The request has no X-Amz-Target header.")
-    name = target.removeprefix(TARGET_PREFIX)
-    if name == target or name not in operations:
+    trimmed = target.strip(" \t")  # Blanks around a header's value are none of it (RFC 9110, 5.5).
+    name = trimmed.removeprefix(TARGET_PREFIX)
+    if name == trimmed or name not in operations:
         raise UnknownOperationException(f"The target '{target[:256]}' names no operation of this service.")
     return name
 
