@@ -102,7 +102,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, P
         yield over_http(f"http://127.0.0.1:{process.port}", NO_KEYS, "us-east-1"), made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Its engine is in this process, and a process has one: the next file's must find room.
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     """A service whose clock the fixture set: a scheduler has run over hours with a fault in them."""
     if os.environ.get(ENDPOINT_VARIABLE):

@@ -150,3 +150,9 @@ def test_a_child_that_nobody_wants_any_more_is_killed_and_others_go_on(children:
     assert children.run(60, abs, -7, is_wanted=lambda: True) == 7
     with pytest.raises(ValueError, match="invalid literal"):
         children.run(60, int, "x", is_wanted=lambda: True)
+
+
+def test_a_process_has_one_worker(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    database, _, job = engine
+    with pytest.raises(AssertionError, match="this process has a worker already"):
+        Worker(database, {"work": job}, (Queue("work", 1),))

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSClient, Serializer, StepOptions
@@ -111,11 +111,15 @@ class JobQueue:
 
 
 class Worker:
-    """Runs the jobs of this process. One a process: dbos allows no second."""
+    """Runs the jobs of this process. One a process: dbos would silently give a second one the first one's database."""
+
+    _is_there: ClassVar[bool] = False
 
     def __init__(
         self, database: Database, jobs: Mapping[str, Job], queues: tuple[Queue, ...], executor: str = "local"
     ) -> None:
+        assert not Worker._is_there, "this process has a worker already; one a process is possible"
+        Worker._is_there = True
         self._queues = queues
         self._stopping = threading.Event()
         DBOS(
@@ -148,6 +152,7 @@ class Worker:
         threading.Timer(seconds, self._stopping.set).start()
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=seconds)
         self._stopping.set()
+        Worker._is_there = False
 
 
 def _workflow(kind: str, job: Job, stopping: threading.Event) -> Callable[[str], None]:
