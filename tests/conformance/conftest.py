@@ -2,22 +2,20 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.cells import cells, unreachable
 from conformance.endpoint import CONFIG, Endpoint, over_http
+from conformance.figures import CELLS, TRUTHS, WAYS
 from conformance.known_divergences import KNOWN
 from conformance.lived import LIVE_START, Lived, live_on
 from conformance.plant import Plant, plant_on
 
 ENDPOINT_VARIABLE = "OPENLOOKOUT_CONFORMANCE_ENDPOINT"
 BUCKETS_VARIABLE = "OPENLOOKOUT_CONFORMANCE_BUCKETS"
-WAYS = ("http", "in process")
-TRUTHS = ("model", "document", "notebook")
 NO_QUOTA_LEFT = {
     f"OPENLOOKOUT_LIMIT_{name}": "0"
     for name in ("DATASETS", "MODELS", "PENDING_INGESTIONS", "LABEL_GROUPS", "LABELS", "TAGS")
@@ -50,9 +48,6 @@ class Judge:
         if agrees or name in KNOWN:
             return ""
         return f"{name} ({origin}): found {found!r}, expected {expected!r}"
-
-
-CELLS = cells()
 
 
 @pytest.fixture(scope="session", params=WAYS)
@@ -137,52 +132,3 @@ def judge(request: pytest.FixtureRequest) -> Judge:
 def unique() -> str:
     """A name that nothing has yet."""
     return f"t-{uuid.uuid4().hex}"
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print coverage and divergence: two figures, never added."""
-    properties = [
-        found
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for found in report.user_properties
-    ]
-    reached = {tuple(value) for name, value in properties if name == "cell"}
-    judged: dict[tuple[str, str, str], bool] = {}
-    for name, value in properties:
-        if name == "judged":
-            way, case, origin, agrees = value
-            judged[way, case, origin] = judged.get((way, case, origin), True) and agrees
-    if not judged:
-        return
-    write = terminalreporter.write_line
-    terminalreporter.section("conformance")
-    for way in WAYS:
-        there = {(operation, aspect) for found, operation, aspect in reached if found == way}
-        write(f"coverage, {way}: {len(there)} of {len(CELLS)} cells")
-        _say_missing(write, way, CELLS - there)
-    write(f"no client can provoke {len(unreachable())} listed exceptions: {_by_reason(unreachable())}")
-    _say_divergence(write, judged)
-
-
-def _say_missing(write: Any, way: str, missing: set[tuple[str, str]]) -> None:
-    if missing and len(missing) < 60:
-        write(f"  not covered {way}: " + ", ".join(f"{operation} {aspect}" for operation, aspect in sorted(missing)))
-
-
-def _by_reason(reasons: Mapping[tuple[str, str], str]) -> str:
-    counted: dict[str, int] = {}
-    for reason in reasons.values():
-        counted[reason] = counted.get(reason, 0) + 1
-    return "; ".join(f"{n} because {reason}" for reason, n in counted.items())
-
-
-def _say_divergence(write: Any, judged: Mapping[tuple[str, str, str], bool]) -> None:
-    for origins, what in ((TRUTHS, "divergence"), (("decision",), "decisions not kept")):
-        mine = {key: agrees for key, agrees in judged.items() if key[2] in origins}
-        differing = sorted({(name, origin) for (_, name, origin), agrees in mine.items() if not agrees})
-        n_differing = sum(not agrees for agrees in mine.values())
-        write(f"{what}: {n_differing} of {len(mine)} answers")
-        for name, origin in differing:
-            write(f"  {name} ({origin}): {KNOWN.get(name, 'NOT KNOWN')}")
