@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openlookout.archive.transfer import Place
+
+PARENT_LOOK_SECONDS = 1.0
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,16 +68,26 @@ def serve(
 
 @app.command(hidden=True)
 def engine(data: Data = None) -> None:
-    """Run workers and ticker until standard input ends: what 'openlookout.local' starts."""
+    """Run workers and ticker until a line comes or the process that started this has ended: for 'openlookout.local'."""
     from openlookout import app as service_app
     from openlookout.settings import read_settings
 
+    parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a notebook is for the notebook.
     try:
         with service_app.running(read_settings({"data": data})):
             typer.echo("ready")
             sys.stdout.flush()
-            sys.stdin.read()
+            # Not the pipe's end alone: a fork of the program holds a copy of it.
+            told = threading.Event()
+
+            def listen() -> None:
+                sys.stdin.readline()
+                told.set()
+
+            threading.Thread(target=listen, daemon=True).start()
+            while os.getppid() == parent and not told.wait(PARENT_LOOK_SECONDS):
+                pass
     except (service_app.StartRefused, ValueError) as error:
         _refuse(error)
     os._exit(0)

@@ -4,20 +4,21 @@
 so that it works whatever botocore still knows, and has paginators and waiters.
 """
 
+import asyncio
 import atexit
+import contextlib
 import io
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import boto3
 import botocore.session
-from anyio.from_thread import start_blocking_portal
 from botocore.awsrequest import AWSResponse
 from botocore.loaders import Loader
 
@@ -32,8 +33,9 @@ REGION_DEFAULT = "us-east-1"
 # Asked over the network, where no answer comes outside of AWS.
 REMOTE_CREDENTIALS = ("container-role", "iam-role")
 STOP_SECONDS_MAX = 30
-READY = "ready"
+READY, STOP = "ready", "stop"  # Said over the engine's pipes.
 
+T = TypeVar("T")
 Client = Any  # boto3's clients are made at run time.
 
 
@@ -119,12 +121,15 @@ class _Local:
             stack.callback(self._engine.stop)
             ports, _ = stack.enter_context(beside(settings))
             self._app = embedded_app(settings, ports)
-            self._portal = stack.enter_context(start_blocking_portal(name="openlookout"))
+            self._loop = _Loop()
+            stack.callback(self._loop.stop)
             self._open = stack.pop_all()
         atexit.register(self.close)
 
     def close(self) -> None:
-        """Stop the service; jobs under way are resumed when the folder is opened again."""
+        """Stop the service; jobs under way are resumed when the folder is opened again. A fork's call does nothing."""
+        if not self._engine.is_ours:
+            return
         atexit.unregister(self.close)
         with self._closing:
             self._open.close()  # Does nothing the second time.
@@ -149,15 +154,40 @@ class _Local:
         body = request.body or b""
         headers = [(name.lower().encode(), _text(value).encode("latin-1")) for name, value in request.headers.items()]
         headers = [*((name, value) for name, value in headers if name != b"host"), (b"host", b"localhost")]
-        status, answered, content = self._portal.call(_call, self._app, headers, _bytes(body))
+        status, answered, content = self._loop.run(_call(self._app, headers, _bytes(body)))
         return AWSResponse(request.url, status, answered, _Raw(content))
 
 
+class _Loop:
+    """An event loop in a thread of its own, for an application that is asked from any thread.
+
+    Not anyio's portal: that is a generator, and a fork of the program would wait in its end for a thread that it lacks.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="openlookout")
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Give what the coroutine gives."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+
 class _Engine:
-    """The child process of a data folder. Its standard input is a pipe of ours: it ends when that does."""
+    """The child process of a data folder. It ends at a word of ours, and by itself when this process has ended.
+
+    It belongs to the process that started it: a fork of that has copies of the pipes, and may neither use nor end it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._owner = path, os.getpid()
         self._process = subprocess.Popen(  # noqa: S603  # Our own command, on the folder that the caller names.
             [sys.executable, "-m", "openlookout.cli", "engine", "--data", str(path)],
             stdin=subprocess.PIPE,
@@ -173,8 +203,17 @@ class _Engine:
         for stream in (self._process.stdout, self._process.stderr):
             threading.Thread(target=_pass_on, args=(stream,), daemon=True, name="openlookout-log").start()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process started the engine."""
+        return os.getpid() == self._owner
+
     def check(self) -> None:
-        """Raises StartRefused: the engine has ended."""
+        """Raises StartRefused: the engine has ended, or is another process's."""
+        if not self.is_ours:
+            raise StartRefused(
+                f"the service on {self._path} belongs to process {self._owner}, which this was forked from"
+            )
         code = self._process.poll()
         if code is not None:
             raise StartRefused(f"the service on {self._path} is closed: its engine ended with {code}")
@@ -182,7 +221,9 @@ class _Engine:
     def stop(self) -> None:
         """End the child, at the latest by force."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # It has ended already.
+            self._process.stdin.write(f"{STOP}\n")
+            self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
@@ -203,7 +244,7 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-async def _call(app: Any, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, dict[str, str], bytes]:
+async def _call(app: Any, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, Any, bytes]:
     """Send one POST / through an ASGI application; give status, headers and body."""
     scope = {
         "type": "http",

@@ -1,5 +1,6 @@
 """The service inside a program: a client without a socket, an engine that ends with it, and a client with our model."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -188,3 +189,108 @@ def test_importing_the_package_loads_nothing_of_it() -> None:
     assert said.strip() == "[]"
     with pytest.raises(AttributeError, match="has no attribute 'other'"):
         openlookout.other  # noqa: B018  # The access is what is tested.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("end", ["close", "kill", "child"])
+def test_a_forked_child_of_the_program_neither_holds_nor_ends_the_engine(tmp_path: Path, end: str) -> None:
+    """The child has a copy of every pipe, and runs what the program registered for its end."""
+    program = textwrap.dedent(
+        f"""
+        import os, sys, time, openlookout
+        client = openlookout.local({str(tmp_path)!r})
+        child = os.fork()
+        if child == 0:
+            if {end!r} == "child":
+                try:
+                    client.list_datasets()
+                except openlookout.embed.StartRefused as error:
+                    print("refused", error, flush=True)
+                sys.exit(0)
+            time.sleep(60)
+            os._exit(0)
+        if {end!r} == "child":
+            os.waitpid(child, 0)
+            client.create_dataset(DatasetName="here")
+        print("forked", child, flush=True)
+        if {end!r} == "kill":
+            time.sleep(60)
+        started = time.monotonic()
+        client.close()
+        print("closed in", time.monotonic() - started, flush=True)
+        os._exit(0)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    said = next(lines)
+    if end == "child":
+        assert said.startswith(f"refused the service on {tmp_path} belongs to process {process.pid}")
+        said = next(lines)
+    assert said.startswith("forked ")
+    child = int(said.split()[1])
+    try:
+        if end == "kill":
+            assert len(engines(tmp_path)) == 1
+            os.kill(process.pid, signal.SIGKILL)
+        else:
+            assert float(next(lines).split()[-1]) < 20
+        assert gone(tmp_path)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        process.communicate(timeout=40)
+
+
+def test_no_busy_child_of_the_engine_outlives_a_killed_program(tmp_path: Path) -> None:
+    """A training is under way in a child of the engine."""
+    data = with_data(tmp_path)
+    program = textwrap.dedent(
+        f"""
+        import time, openlookout
+        client = openlookout.local({str(data)!r})
+        client.create_dataset(DatasetName="plant")
+        place = {{"S3InputConfiguration": {{"Bucket": {BUCKET!r}, "Prefix": "training/"}}}}
+        job = client.start_data_ingestion_job(DatasetName="plant", IngestionInputConfiguration=place, RoleArn={ROLE!r})
+        client.get_waiter("ingestion_job_complete").wait(JobId=job["JobId"], WaiterConfig={{"Delay": 1}})
+        client.create_model(ModelName="plant", DatasetName="plant")
+        while "TrainingExecutionStartTime" not in client.describe_model(ModelName="plant"):
+            time.sleep(0.01)
+        print("training", flush=True)
+        time.sleep(60)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "training\n"
+    below = descendants(process.pid)
+    assert len(below) >= 2  # The engine, and at least one child of it.
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=40)
+    deadline = time.monotonic() + 20
+    while left := [pid for pid in below if is_running(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    with openlookout.local(data) as client:  # Taken up where it was.
+        client.get_waiter("model_trained").wait(ModelName="plant", WaiterConfig={"Delay": 1})
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in (Path("/proc") / str(pid) / "task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
