@@ -114,7 +114,7 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         ):
             rounds.start()
             stack.callback(rounds.stop)
-        ports = Ports(database, queue, clock, Tokens.of(database), limits, settings.token_hours)
+        ports = _ports(settings, database, queue, clock)
         yield Service(settings, database, _server(settings, database, ports))
 
 
@@ -128,8 +128,7 @@ def beside(settings: Settings) -> Iterator[tuple[Ports, BucketSettings]]:
         database.migrate()
         queue = JobQueue(database)
         stack.callback(queue.close)
-        ports = Ports(database, queue, SystemClock(), Tokens.of(database), read_limits(settings.limits))
-        yield ports, bucket_settings(settings)
+        yield _ports(settings, database, queue, SystemClock()), bucket_settings(settings)
 
 
 def embedded_app(settings: Settings, ports: Ports) -> Starlette:
@@ -266,6 +265,10 @@ def check_buckets(buckets: BucketSettings) -> None:
     except BucketError as error:
         message = f"the bucket of the service's own objects cannot be used: {error}"
         raise StartRefused(message) from None
+
+
+def _ports(settings: Settings, database: Database, queue: JobQueue, clock: Clock) -> Ports:
+    return Ports(database, queue, clock, Tokens.of(database), read_limits(settings.limits), settings.token_hours)
 
 
 def _server(settings: Settings, database: Database, ports: Ports) -> Server:

@@ -294,3 +294,15 @@ def is_running(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_embedded_api_has_the_settings_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that is kept for no hour is free at once."""
+    monkeypatch.setenv("OPENLOOKOUT_TOKEN_HOURS", "0")
+    monkeypatch.setenv("OPENLOOKOUT_LIMIT_TAGS", "1")
+    with openlookout.local(tmp_path) as client:
+        client.create_dataset(DatasetName="a", ClientToken="constant")
+        time.sleep(0.01)
+        client.create_dataset(DatasetName="b", ClientToken="constant")
+        with pytest.raises(client.exceptions.ServiceQuotaExceededException, match="2 tags on the resource; 1 is the"):
+            client.create_dataset(DatasetName="c", Tags=[{"Key": key, "Value": "v"} for key in "ab"])

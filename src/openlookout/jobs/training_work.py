@@ -232,7 +232,8 @@ def _judged(
     version: VersionFiles, source: Source, job: Mapping[str, Any], labels: Labels, span: tuple[int, int]
 ) -> tuple[Grid, Scores, Verdict, str]:
     """Score a version on a range: its grid, scores of the rows that are not off, verdict and metrics."""
-    grid, segment, scores = _scored(version, source, *span, rows_max=job["evaluation_rows_max"])
+    quota = "training_rows_max" if job["evaluation_start"] is None else "evaluation_rows_max"
+    grid, segment, scores = _scored(version, source, *span, rows_max=job[quota])
     times = grid.timestamps[~grid.off]
     events = find_events(times, scores.alarm, segment, scores.contribution, grid.rate_us)
     metrics = model_metrics(events, labels.anomalies, version.sensors, labels.neutral)
