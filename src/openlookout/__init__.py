@@ -7,14 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openlookout.embed import client as client
+    from openlookout.clients import client as client
     from openlookout.embed import local as local
 
 __all__ = ["client", "local"]
+_ROOMS = {"client": "openlookout.clients", "local": "openlookout.embed"}
 
 
 def __getattr__(name: str) -> Any:
     """Load what is offered on first use: importing one module of ours must not import all."""
-    if name in __all__:
-        return getattr(import_module("openlookout.embed"), name)
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

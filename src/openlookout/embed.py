@@ -1,8 +1,4 @@
-"""The service for Python programs: a ready boto3 client, and the same client over a service inside the program.
-
-`client` and `local` are what `import openlookout` offers. The client is botocore's own, with our definition of the API,
-so that it works whatever botocore still knows, and has paginators and waiters.
-"""
+"""The service inside a program: a boto3 client without a socket; the API in this process, the engine in a child."""
 
 import asyncio
 import atexit
@@ -12,63 +8,22 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import boto3
-import botocore.session
 from botocore.awsrequest import AWSResponse
-from botocore.loaders import Loader
 
 from openlookout.api import client_model
-from openlookout.api.definition import definition
 from openlookout.app import StartRefused, beside, embedded_app
+from openlookout.clients import Client, make_client
 from openlookout.settings import read_settings
 
-ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT"
-ENDPOINT_DEFAULT = "http://127.0.0.1:8580"
-REGION_DEFAULT = "us-east-1"
-# Asked over the network, where no answer comes outside of AWS.
-REMOTE_CREDENTIALS = ("container-role", "iam-role")
 STOP_SECONDS_MAX = 30
 READY, STOP = "ready", "stop"  # Said over the engine's pipes.
 
 T = TypeVar("T")
-Client = Any  # boto3's clients are made at run time.
-
-
-class OurLoader(Loader):
-    """botocore's loader, with our definition of the one service before its own."""
-
-    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        ours: dict[str, Callable[[], Any]] = {
-            "service-2": client_model.service_model,
-            "paginators-1": client_model.paginators,
-            "waiters-2": client_model.waiters,
-        }
-        if service_name == client_model.SERVICE and type_name in ours:
-            return ours[type_name]()
-        return super().load_service_model(service_name, type_name, api_version)
-
-    def determine_latest_version(self, service_name: str, type_name: str) -> str:
-        if service_name == client_model.SERVICE:
-            return str(definition()["metadata"]["apiVersion"])
-        return str(super().determine_latest_version(service_name, type_name))
-
-    def list_available_services(self, type_name: str) -> list[str]:
-        return sorted({*super().list_available_services(type_name), client_model.SERVICE})
-
-
-def client(endpoint: str | None = None, **options: Any) -> Client:
-    """Give a boto3 client of a service that is reached at an endpoint.
-
-    Without an endpoint: AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT, or where `openlookout serve` listens by default. `options`
-    are those of `boto3.client`; region and credentials are found as boto3 finds them, and need not be there for a
-    service that runs without access keys.
-    """
-    return _client(endpoint or os.environ.get(ENDPOINT_VARIABLE) or ENDPOINT_DEFAULT, options, None)
 
 
 def local(path: str | os.PathLike[str], **options: Any) -> Client:
@@ -83,28 +38,12 @@ def local(path: str | os.PathLike[str], **options: Any) -> Client:
     """
     service = _Local(Path(path))
     try:
-        return _client("http://localhost", options, service)
+        client = make_client("http://localhost", options, service.add_to_class)
+        client.meta.events.register(f"before-send.{client_model.SERVICE}", service.answer)
     except BaseException:
         service.close()
         raise
-
-
-def _client(endpoint: str, options: Mapping[str, Any], service: "_Local | None") -> Client:
-    session: Any = botocore.session.Session()  # Typed for every service that botocore knows, and not for ours.
-    session.register_component("data_loader", OurLoader(session.get_config_variable("data_path")))
-    if service is not None:
-        session.register(f"creating-client-class.{client_model.SERVICE}", service.add_to_class)
-    resolver = session.get_component("credential_provider")
-    for remote in REMOTE_CREDENTIALS:
-        resolver.remove(remote)
-    given: dict[str, Any] = {"region_name": session.get_config_variable("region") or REGION_DEFAULT, **options}
-    if "aws_access_key_id" not in given and session.get_credentials() is None:
-        given |= {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-    maker: Any = boto3.Session(botocore_session=session)
-    made = maker.client(client_model.SERVICE, endpoint_url=endpoint, **given)
-    if service is not None:
-        made.meta.events.register(f"before-send.{client_model.SERVICE}", service.answer)
-    return made
+    return client
 
 
 class _Local:

@@ -2,39 +2,19 @@
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from openlookout.store.tables import dataset, model, model_version
-from operations.test_listings import place
+from operations.rows import NOW, ROLE, SCHEMA, add_dataset, add_model
 from served import Api
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ROLE = "arn:aws:iam::123456789012:role/plant"
-SCHEMA = json.dumps(
-    {
-        "Components": [
-            {
-                "ComponentName": "pump",
-                "Columns": [{"Name": "t", "Type": "DATETIME"}, {"Name": "flow", "Type": "DOUBLE"}],
-            }
-        ]
-    }
-)
 
 
 @pytest.fixture
 def active(api: Api) -> str:
-    name = f"d-{uuid.uuid4().hex}"
-    row = place(
-        id=str(uuid.uuid4()), name=name, status="ACTIVE", schema_given=True, data_schema=SCHEMA, ingestion_job_id="j"
-    )
-    with api.database.writing() as connection:
-        connection.execute(dataset.insert(), row)
-    return name
+    return add_dataset(api)
 
 
 def create(api: Api, source: str, **more: Any) -> Any:
@@ -142,28 +122,7 @@ def test_a_model_in_training_is_described_listed_and_guarded(api: Api, active: s
 @pytest.fixture
 def versions(api: Api, active: str) -> str:
     """A model with versions 1 to 4: SUCCESS (active), SUCCESS, FAILED, CANCELED."""
-    name, identity = f"m-{uuid.uuid4().hex}", str(uuid.uuid4())
-    with api.database.writing() as connection:
-        source = connection.execute(dataset.select().where(dataset.c.name == active)).one()
-        connection.execute(
-            model.insert(),
-            place(id=identity, name=name, dataset_id=source.id, status="SUCCESS", active_version=1, active_since=NOW),
-        )
-        for number, status in enumerate(("SUCCESS", "SUCCESS", "FAILED", "CANCELED"), 1):
-            row = {
-                "model_id": identity,
-                "version": number,
-                "created_at": NOW + timedelta(days=number),
-                "updated_at": NOW,
-                "status": status,
-                "source_type": "TRAINING",
-                "attempt": 1,
-                "configuration": {},
-                "data_schema": SCHEMA,
-                "sampling_rate_us": 600_000_000,
-            }
-            connection.execute(model_version.insert(), row)
-    return name
+    return add_model(api, active, ("SUCCESS", "SUCCESS", "FAILED", "CANCELED"), status="SUCCESS", active_since=NOW)
 
 
 def test_a_version_is_activated_and_rolled_back(api: Api, versions: str) -> None:

@@ -1,6 +1,5 @@
 """Model versions out of an installation's rows and objects into files, and back. No model is ever captive."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +14,10 @@ from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.detection.model_file import ModelFileError
 from openlookout.jobs.version_files import parse_version
-from openlookout.operations.datasets import insert_dataset
+from openlookout.operations.datasets import find_dataset, insert_dataset
+from openlookout.operations.imports import COPIED_CONFIGURATION
 from openlookout.operations.models import insert_model, model_arn
-from openlookout.operations.operation import Context, Ports, of_caller
+from openlookout.operations.operation import Context, Ports, named, new_hex_id, new_id
 from openlookout.store.lifecycles import WORKING
 from openlookout.store.model_versions import activate, next_version
 from openlookout.store.tables import dataset, model, model_version
@@ -35,7 +35,6 @@ TIMES = (
     "evaluation_data_start",
     "evaluation_data_end",
 )
-CONFIGURATION = ("DataPreProcessingConfiguration", "OffCondition")  # Labels, roles and buckets belong to the place.
 
 
 @dataclass(frozen=True)
@@ -70,17 +69,14 @@ def export_version(place: Place, name: str, number: int | None, path: Path) -> t
     """
     context = place.context("export")
     with place.ports.database.reading() as connection:
-        found = connection.execute(
-            select(model, dataset.c.name.label("dataset_name"))
-            .join(dataset)
-            .where(of_caller(context, model), model.c.name == name)
-        ).one_or_none()
+        found = named(context, connection, model, name)
         if found is None:
             raise ArchiveError(f"the model '{name}' does not exist in account {place.account}, region {place.region}")
         wanted = number or found.active_version
         version = connection.execute(
             select(model_version).where(model_version.c.model_id == found.id, model_version.c.version == wanted)
         ).one_or_none()
+        data = connection.execute(select(dataset.c.name).where(dataset.c.id == found.dataset_id)).scalar_one()
     if version is None:
         raise ArchiveError(f"the model '{name}' has no {'active version' if wanted is None else f'version {wanted}'}")
     if version.status != "SUCCESS":
@@ -89,7 +85,7 @@ def export_version(place: Place, name: str, number: int | None, path: Path) -> t
     detector = buckets.read(SERVICE, layout.detector(version.object_prefix))
     summary = buckets.read(SERVICE, layout.training_summary(version.object_prefix))
     arn = f"{model_arn(context, found.name, found.id)}/model-version/{version.version}"
-    return version.version, write_archive(path, _description(found, version, arn), detector, summary)
+    return version.version, write_archive(path, _description(found.name, data, version, arn), detector, summary)
 
 
 def import_version(
@@ -123,9 +119,11 @@ def import_version(
 def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, values: Mapping[str, Any]) -> Imported:
     """Objects first, then the rows that mention them."""
     context, buckets = place.context("import"), open_buckets(place.buckets)
-    now, found = context.now(), _find(place, model, name)
-    identity = str(uuid.uuid4()) if found is None else found.id
-    prefix = layout.from_file(identity, uuid.uuid4().hex)
+    now = context.now()
+    with place.ports.database.reading() as connection:
+        found = named(context, connection, model, name)
+    identity = new_id() if found is None else found.id
+    prefix = layout.from_file(identity, new_hex_id())
     buckets.write(SERVICE, layout.detector(prefix), contents[0])
     buckets.write(SERVICE, layout.training_summary(prefix), contents[1])
     with place.ports.database.writing() as connection:
@@ -133,8 +131,6 @@ def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, v
         if found is None:
             row = {
                 "id": identity,
-                "account": place.account,
-                "region": place.region,
                 "name": name,
                 "dataset_id": source.id,
                 "created_at": now,
@@ -167,49 +163,32 @@ def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, v
     return Imported(name, number, data, is_active=found is None or found.active_version is None)
 
 
-def _find(place: Place, table: Any, name: str) -> Row[Any] | None:
-    with place.ports.database.reading() as connection:
-        return connection.execute(
-            select(table).where(of_caller(place.context("import"), table), table.c.name == name)
-        ).one_or_none()
-
-
 def _dataset(context: Context, connection: Connection, name: str, schema: str) -> Row[Any]:
     """Give the dataset, made if it is not there.
 
     Raises:
         SchemaError: it lacks a sensor of the version.
     """
-    wanted = select(dataset).where(of_caller(context, dataset), dataset.c.name == name)
-    found = connection.execute(wanted).one_or_none()
+    found = named(context, connection, dataset, name)
     if found is None:
-        now = context.now()
-        row = {
-            "id": str(uuid.uuid4()),
-            "account": context.account,
-            "region": context.region,
-            "name": name,
-            "status": "CREATED",
-            "data_schema": schema,
-            "schema_given": True,
-            "created_at": now,
-            "updated_at": now,
-        }
+        row = {"id": new_id(), "name": name, "status": "CREATED", "data_schema": schema, "schema_given": True}
         insert_dataset(context, connection, row)
-        return connection.execute(wanted).one()
+        return find_dataset(context, connection, name)
     if found.data_schema is not None:
         subset(parse_schema(found.data_schema), parse_schema(schema))
     return found
 
 
-def _description(found: Row[Any], version: Row[Any], arn: str) -> dict[str, Any]:
+def _description(name: str, data: str, version: Row[Any], arn: str) -> dict[str, Any]:
     times = {name: version._mapping[name] for name in TIMES}
     return {
-        "model": found.name,
-        "dataset": found.dataset_name,
+        "model": name,
+        "dataset": data,
         "version": version.version,
         "arn": arn,
-        "configuration": {name: version.configuration[name] for name in CONFIGURATION if name in version.configuration},
+        "configuration": {
+            name: version.configuration[name] for name in COPIED_CONFIGURATION if name in version.configuration
+        },
         "labelled": version.labelled,
         **{name: version._mapping[name] for name in TEXTS},
         **{name: None if at is None else at.astimezone(UTC).isoformat() for name, at in times.items()},
@@ -220,7 +199,9 @@ def _values(said: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a description."""
     times = {name: None if said[name] is None else datetime.fromisoformat(said[name]) for name in TIMES[1:]}
     return {
-        "configuration": {name: said["configuration"][name] for name in CONFIGURATION if name in said["configuration"]},
+        "configuration": {
+            name: said["configuration"][name] for name in COPIED_CONFIGURATION if name in said["configuration"]
+        },
         "labelled": said["labelled"],
         "quality": said["quality"],
         "metrics": said["metrics"],

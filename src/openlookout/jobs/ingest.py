@@ -18,11 +18,11 @@ from sqlalchemy import Row, select
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.jobs.endings import fail_dataset, fill_dataset
 from openlookout.jobs.engine import Steps
-from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
+from openlookout.jobs.workplace import Workplace, begin, reason, retried
 from openlookout.limits import Limits
-from openlookout.store.client_tokens import note_ended
-from openlookout.store.lifecycles import DATASET, INGESTION_JOB, move
+from openlookout.store.lifecycles import INGESTION_JOB
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
 from openlookout.timeseries.csv import BadHeader
 from openlookout.timeseries.ingest import Ingested, IngestionError, Source, ingest
@@ -99,8 +99,8 @@ class Ingest:
             "status_detail": answer["status_detail"],
         }
         with self._workplace.database.writing() as connection:
-            job = self._job(connection, identity)
-            if not publish(connection, INGESTION_JOB, ingestion_job.c.id == identity, attempt, "SUCCESS", **values):
+            now, schema = self._workplace.now(), answer["schema"]
+            if not fill_dataset(connection, identity, attempt, now, values, data_schema=schema):
                 return
             for first in range(0, len(rows), STATISTICS_BATCH):
                 batch = [
@@ -113,24 +113,9 @@ class Ingest:
                     for row in rows[first : first + STATISTICS_BATCH]
                 ]
                 connection.execute(sensor_statistics.insert(), batch)
-            now = self._workplace.now()
-            filled = {"ingestion_job_id": identity, "data_schema": answer["schema"], "source_arn": None}
-            move(connection, DATASET, dataset.c.id == job.dataset_id, "ACTIVE", updated_at=now, **filled)
-            note_ended(connection, identity, now)
 
     def abandon(self, identity: str, reason_text: str) -> None:
-        abandon_ingestion(self._workplace, identity, reason_text)
-
-
-def abandon_ingestion(workplace: Workplace, identity: str, reason_text: str) -> None:
-    """Mark an ingestion or dataset import FAILED; the dataset is as it was before."""
-    now = workplace.now()
-    with workplace.database.writing() as connection:
-        job = connection.execute(select(ingestion_job).where(ingestion_job.c.id == identity)).one()
-        this = ingestion_job.c.id == identity
-        if publish(connection, INGESTION_JOB, this, None, "FAILED", failed_reason=reason(reason_text)):
-            move(connection, DATASET, dataset.c.id == job.dataset_id, job.dataset_status_before, updated_at=now)
-            note_ended(connection, identity, now)
+        fail_dataset(self._workplace, identity, reason_text)
 
 
 def read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:

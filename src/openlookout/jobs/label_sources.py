@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from openlookout.buckets.buckets import Buckets
 from openlookout.detection.evaluate import Labels
-from openlookout.store.tables import label, to_microseconds
+from openlookout.store.tables import label, label_group, to_microseconds
 from openlookout.timeseries.labels import LabelError, parse_labels
 
 LABEL_FILE_BYTES_MAX = 64 * 2**20
@@ -16,7 +16,24 @@ LABEL_FILE_BYTES_MAX = 64 * 2**20
 GroupLabels = Mapping[str, Sequence[Sequence[int]]]
 
 
-def group_labels(connection: Connection, group_id: str) -> GroupLabels:
+def label_sources(connection: Connection, row: Row[Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a child reads labels from, as plain values; `row`: of the model, `asked`: the configuration."""
+    configuration = asked.get("LabelsInputConfiguration", {})
+    group = None
+    if "LabelGroupName" in configuration:
+        # By name: a group that was made again under it is meant. One that is gone has no labels any more.
+        group_id = connection.execute(
+            select(label_group.c.id).where(
+                label_group.c.account == row.account,
+                label_group.c.region == row.region,
+                label_group.c.name == configuration["LabelGroupName"],
+            )
+        ).scalar()
+        group = _group_labels(connection, group_id or "")
+    return {"labels": configuration.get("S3InputConfiguration"), "group_labels": group}
+
+
+def _group_labels(connection: Connection, group_id: str) -> GroupLabels:
     """Read the labels of a group, as they are now, in time order."""
     found: dict[str, list[list[int]]] = {"ANOMALY": [], "NO_ANOMALY": [], "NEUTRAL": []}
     rows = connection.execute(select(label).where(label.c.group_id == group_id).order_by(label.c.started_at))

@@ -15,18 +15,15 @@ from sqlalchemy import Connection, delete, insert, select
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.jobs.endings import fail_dataset, fail_version, fill_dataset, succeed_version
 from openlookout.jobs.engine import Steps
-from openlookout.jobs.ingest import abandon_ingestion
-from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
-from openlookout.store.client_tokens import note_ended
-from openlookout.store.lifecycles import DATASET, INGESTION_JOB, MODEL, MODEL_VERSION, move
-from openlookout.store.model_versions import activate, is_version, version_parts
+from openlookout.jobs.workplace import Workplace, begin, retried
+from openlookout.store.lifecycles import INGESTION_JOB, MODEL_VERSION
+from openlookout.store.model_versions import is_version, version_parts
 from openlookout.store.tables import (
     accumulated,
-    dataset,
     from_microseconds,
     ingestion_job,
-    model,
     model_version,
     sensor_statistics,
     to_microseconds,
@@ -89,18 +86,14 @@ class ImportDataset:
             source = _source_job(connection, job.source_job_id)
             if source is not None:
                 values = {column: source._mapping[column] for column in COPIED} | {"manifest_key": manifest_key}
-                this = ingestion_job.c.id == identity
-                if not publish(connection, INGESTION_JOB, this, attempt, "SUCCESS", **values):
-                    return
-                _copy_statistics(connection, job.source_job_id, identity)
-                filled = {"ingestion_job_id": identity, "data_schema": schema, "source_arn": job.source_arn}
-                move(connection, DATASET, dataset.c.id == job.dataset_id, "ACTIVE", updated_at=now, **filled)
-                note_ended(connection, identity, now)
+                told = {"data_schema": schema, "source_arn": job.source_arn}
+                if fill_dataset(connection, identity, attempt, now, values, **told):
+                    _copy_statistics(connection, job.source_job_id, identity)
         if source is None:
             self.abandon(identity, f"The dataset {job.source_arn} was deleted while its data was copied.")
 
     def abandon(self, identity: str, reason_text: str) -> None:
-        abandon_ingestion(self._workplace, identity, reason_text)
+        fail_dataset(self._workplace, identity, reason_text)
 
 
 class ImportVersion:
@@ -151,17 +144,15 @@ class ImportVersion:
     def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> list[str]:
         """Give the prefixes of the accumulated data that the import replaced."""
         now = self._workplace.now()
-        model_id, number = version_parts(identity)
-        values = {"object_prefix": answer["prefix"], "imported_bytes": answer["n_bytes"]}
+        values = {
+            "object_prefix": answer["prefix"],
+            "imported_bytes": answer["n_bytes"],
+            "import_ended_at": now,
+        }
         with self._workplace.database.writing() as connection:
-            ended = {"updated_at": now, "import_ended_at": now}
-            if not publish(connection, MODEL_VERSION, is_version(identity), attempt, "SUCCESS", **values, **ended):
+            if not succeed_version(connection, identity, attempt, now, values, replacing=False):
                 return []
-            replaced = _replace_accumulated(connection, identity, answer["accumulated"])
-            move(connection, MODEL, model.c.id == model_id, "SUCCESS", updated_at=now)
-            activate(connection, model_id, number, now, replacing=False)
-            note_ended(connection, identity, now)
-        return replaced
+            return _replace_accumulated(connection, identity, answer["accumulated"])
 
     @retried
     def _tidy(self, prefixes: list[str]) -> None:
@@ -172,10 +163,7 @@ class ImportVersion:
     def abandon(self, identity: str, reason_text: str) -> None:
         now = self._workplace.now()
         with self._workplace.database.writing() as connection:
-            ended = {"failed_reason": reason(reason_text), "updated_at": now, "import_ended_at": now}
-            if publish(connection, MODEL_VERSION, is_version(identity), None, "FAILED", **ended):
-                move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
-                note_ended(connection, identity, now)
+            fail_version(connection, identity, now, reason_text, {"import_ended_at": now})
 
 
 def _source_job(connection: Connection, job_id: str) -> Any:

@@ -21,9 +21,9 @@ from openlookout.operations.operation import (
     Context,
     check_quota,
     count,
+    find_named,
     insert_named,
     new_id,
-    not_found,
     of_caller,
     operation,
 )
@@ -52,21 +52,17 @@ def create_dataset(context: Context, request: CreateDatasetRequest) -> CreateDat
         ServiceQuotaExceededException: the account has as many datasets, or the schema more columns, than it may.
     """
     schema = _schema(context, request)
-    identity, now = new_id(), context.now()
+    identity = new_id()
     with context.database.writing() as connection:
         earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
         if earlier is None:
             row = {
                 "id": identity,
-                "account": context.account,
-                "region": context.region,
                 "name": request["DatasetName"],
                 "status": "CREATED",
                 "data_schema": schema,
                 "schema_given": schema is not None,
                 "kms_key": request.get("ServerSideKmsKeyId"),
-                "created_at": now,
-                "updated_at": now,
             }
             insert_dataset(context, connection, row)
             add_tags(context, connection, identity, request.get("Tags", []))
@@ -151,20 +147,17 @@ def find_dataset(context: Context, connection: Connection, name: str) -> Row[Any
     Raises:
         ResourceNotFoundException: the account has no dataset of that name in that region.
     """
-    found = connection.execute(select(dataset).where(of_caller(context, dataset), dataset.c.name == name)).one_or_none()
-    if found is None:
-        raise not_found("dataset", name)
-    return found
+    return find_named(context, connection, dataset, name)
 
 
 def insert_dataset(context: Context, connection: Connection, row: dict[str, Any]) -> None:
-    """Insert a dataset's row.
+    """Insert a dataset's row, made now.
 
     Raises:
         ConflictException: the name is taken.
         ServiceQuotaExceededException: the account has as many datasets as it may.
     """
-    insert_named(connection, dataset, "dataset", row)
+    insert_named(context, connection, dataset, row)
     check_quota("datasets", count(connection, dataset, of_caller(context, dataset)), context.limits.datasets)
 
 

@@ -18,7 +18,7 @@ from openlookout.operations.datasets import dataset_arn, find_dataset, insert_da
 from openlookout.operations.idempotency import claim
 from openlookout.operations.ingestion import occupy
 from openlookout.operations.models import check_pending, insert_model, model_arn
-from openlookout.operations.operation import Context, new_hex_id, new_id, of_caller, operation
+from openlookout.operations.operation import Context, named, new_hex_id, new_id, operation
 from openlookout.operations.resource_policies import importable
 from openlookout.operations.resources import Resource
 from openlookout.operations.tags import add_tags
@@ -43,7 +43,7 @@ COPIED = (
     "labelled",
     "sampling_rate_us",
 )
-COPIED_CONFIGURATION = ("DataPreProcessingConfiguration", "OffCondition")
+COPIED_CONFIGURATION = ("DataPreProcessingConfiguration", "OffCondition")  # Labels, role, buckets are the place's.
 
 
 @operation
@@ -64,9 +64,7 @@ def import_dataset(context: Context, request: ImportDatasetRequest) -> ImportDat
     arn, job_id = request["SourceDatasetArn"], new_hex_id()
     name = request.get("DatasetName") or arn.split("/")[1]
     with context.database.writing() as connection:
-        target = connection.execute(
-            select(dataset).where(of_caller(context, dataset), dataset.c.name == name)
-        ).one_or_none()
+        target = named(context, connection, dataset, name)
         identity = new_id() if target is None else target.id
         earlier = claim(context, connection, request, made=job_id, owner=identity, ends_later=True)
         if earlier is not None:
@@ -118,7 +116,7 @@ def import_model_version(context: Context, request: ImportModelVersionRequest) -
     strategy = request.get("InferenceDataImportStrategy", STRATEGY_DEFAULT)
     name = request.get("ModelName") or arn.split("/")[1]
     with context.database.writing() as connection:
-        target = connection.execute(select(model).where(of_caller(context, model), model.c.name == name)).one_or_none()
+        target = named(context, connection, model, name)
         identity = new_id() if target is None else target.id
         number, created_at = next_version(connection, identity, context.now())
         made = version_id(identity, number)
@@ -163,17 +161,12 @@ def import_model_version(context: Context, request: ImportModelVersionRequest) -
 def _insert_importing(
     context: Context, connection: Connection, request: ImportDatasetRequest, identity: str, name: str
 ) -> None:
-    now = context.now()
     row = {
         "id": identity,
-        "account": context.account,
-        "region": context.region,
         "name": name,
         "status": "CREATED",
         "schema_given": False,
         "kms_key": request.get("ServerSideKmsKeyId"),
-        "created_at": now,
-        "updated_at": now,
     }
     insert_dataset(context, connection, row)
     add_tags(context, connection, identity, request.get("Tags", []))
@@ -221,12 +214,7 @@ def _insert_model(
     request: ImportModelVersionRequest,
     row: dict[str, Any],
 ) -> None:
-    now = context.now()
     row |= {
-        "account": context.account,
-        "region": context.region,
-        "created_at": now,
-        "updated_at": now,
         "kms_key": request.get("ServerSideKmsKeyId"),
         "label_group_id": label_group_id(context, connection, request),
         "status": "IMPORT_IN_PROGRESS",

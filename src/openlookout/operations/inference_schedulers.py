@@ -225,7 +225,7 @@ def delete_inference_scheduler(context: Context, request: DeleteInferenceSchedul
 
 
 def _insert(context: Context, connection: Connection, request: CreateInferenceSchedulerRequest, identity: str) -> None:
-    used, now = find_model(context, connection, request["ModelName"]), context.now()
+    used = find_model(context, connection, request["ModelName"])
     version = _active_version(connection, used)
     other = connection.execute(
         select(inference_scheduler.c.name).where(inference_scheduler.c.model_id == used.id)
@@ -236,8 +236,6 @@ def _insert(context: Context, connection: Connection, request: CreateInferenceSc
     _check_frequency(frequency, version)
     row = {
         "id": identity,
-        "account": context.account,
-        "region": context.region,
         "name": request["InferenceSchedulerName"],
         "model_id": used.id,
         "status": "PENDING",
@@ -247,11 +245,9 @@ def _insert(context: Context, connection: Connection, request: CreateInferenceSc
         "output": request["DataOutputConfiguration"],
         "role_arn": request["RoleArn"],
         "kms_key": request.get("ServerSideKmsKeyId"),
-        "created_at": now,
-        "updated_at": now,
         "next_due": first_due(context.ports.clock.now(), duration(frequency), delay),
     }
-    insert_named(connection, inference_scheduler, "inference scheduler", row)
+    insert_named(context, connection, inference_scheduler, row)
     add_tags(context, connection, identity, request.get("Tags", []))
 
 

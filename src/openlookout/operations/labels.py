@@ -30,10 +30,11 @@ from openlookout.operations.operation import (
     Context,
     check_quota,
     count,
+    find_named,
     insert_named,
+    named,
     new_hex_id,
     new_id,
-    not_found,
     of_caller,
     operation,
 )
@@ -70,22 +71,14 @@ def create_label_group(context: Context, request: CreateLabelGroupRequest) -> Cr
         ServiceQuotaExceededException: the account has as many groups as it may.
         ValidationException: a fault code or a tag key is given twice.
     """
-    identity, now = new_id(), context.now()
+    identity = new_id()
     codes = _fault_codes(request.get("FaultCodes", []))
     with context.database.writing() as connection:
         earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
         if earlier is None:
             n = count(connection, label_group, of_caller(context, label_group))
-            row = {
-                "id": identity,
-                "account": context.account,
-                "region": context.region,
-                "name": request["LabelGroupName"],
-                "fault_codes": codes,
-                "created_at": now,
-                "updated_at": now,
-            }
-            insert_named(connection, label_group, "label group", row)
+            row = {"id": identity, "name": request["LabelGroupName"], "fault_codes": codes}
+            insert_named(context, connection, label_group, row)
             check_quota("label groups", n + 1, context.limits.label_groups)
             add_tags(context, connection, identity, request.get("Tags", []))
     name = request["LabelGroupName"]
@@ -226,10 +219,8 @@ def list_labels(context: Context, request: ListLabelsRequest) -> ListLabelsRespo
     """
     name = request["LabelGroupName"]
     with context.database.reading() as connection:
-        try:
-            identity = find_label_group(context, connection, name).id
-        except ResourceNotFoundException:
-            identity = ""
+        group = named(context, connection, label_group, name)
+    identity = "" if group is None else group.id
     rows, next_token = page(context, LABELS, request, {"group_id": identity})
     arn = label_group_arn(context, name, identity)
     summaries: list[Any] = [{"LabelGroupName": name, "LabelGroupArn": arn, **_members(row)} for row in rows]
@@ -256,12 +247,7 @@ def find_label_group(context: Context, connection: Connection, name: str) -> Row
     Raises:
         ResourceNotFoundException: the account has no label group of that name in that region.
     """
-    found = connection.execute(
-        select(label_group).where(of_caller(context, label_group), label_group.c.name == name)
-    ).one_or_none()
-    if found is None:
-        raise not_found("label group", name)
-    return found
+    return find_named(context, connection, label_group, name)
 
 
 def label_group_arn(context: Context, name: str, identity: str) -> str:

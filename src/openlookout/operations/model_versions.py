@@ -16,9 +16,9 @@ from openlookout.api.types import (
 )
 from openlookout.operations.listing import INTEGER_MAX, Listing, page
 from openlookout.operations.models import described_training, find_model, model_arn
-from openlookout.operations.operation import Context, operation, s3_object
+from openlookout.operations.operation import Context, named, operation, s3_object
 from openlookout.store.model_versions import activate
-from openlookout.store.tables import dataset, model_version
+from openlookout.store.tables import dataset, model, model_version
 
 MODEL_VERSIONS = Listing(
     source=select(
@@ -131,10 +131,8 @@ def _model_id(context: Context, name: str | None) -> str:
     if name is None:
         return ""
     with context.database.reading() as connection:
-        try:
-            return str(find_model(context, connection, name).id)
-        except ResourceNotFoundException:
-            return ""
+        found = named(context, connection, model, name)
+    return "" if found is None else str(found.id)
 
 
 def _find_version(connection: Connection, of: Row[Any], number: int) -> Row[Any]:

@@ -24,9 +24,9 @@ from openlookout.operations.operation import (
     Context,
     check_quota,
     count,
+    find_named,
     insert_named,
     new_id,
-    not_found,
     of_caller,
     operation,
 )
@@ -130,8 +130,6 @@ def _insert(context: Context, connection: Connection, request: CreateModelReques
     configuration = {member: request[member] for member in CONFIGURATION if member in request}  # type: ignore[literal-required]  # Members of the request, by name.
     row = {
         "id": identity,
-        "account": context.account,
-        "region": context.region,
         "name": request["ModelName"],
         "dataset_id": source.id,
         "created_at": now,
@@ -163,13 +161,13 @@ def _insert(context: Context, connection: Connection, request: CreateModelReques
 
 
 def insert_model(context: Context, connection: Connection, row: dict[str, Any]) -> None:
-    """Insert a model's row.
+    """Insert a model's row, made now unless it has other times.
 
     Raises:
         ConflictException: the name is taken.
         ServiceQuotaExceededException: the account has as many models, or models in work, as it may.
     """
-    insert_named(connection, model, "model", row)
+    insert_named(context, connection, model, row)
     mine = of_caller(context, model)
     check_quota("models", count(connection, model, mine), context.limits.models)
     check_pending(context, connection)
@@ -231,14 +229,15 @@ def _retraining(connection: Connection, found: Row[Any]) -> DescribeModelRespons
     scheduler = connection.execute(
         select(retraining_scheduler).where(retraining_scheduler.c.model_id == found.id)
     ).one_or_none()
-    data = connection.execute(
-        select(func.min(accumulated.c.data_start).label("first"), func.max(accumulated.c.data_end).label("last")).where(
-            accumulated.c.model_id == found.id
-        )
-    ).one()
+    mine = accumulated.c.model_id == found.id
+    # Each on its own is one look into an index; together they would be a walk over years of executions.
     described: DescribeModelResponse = {
-        "AccumulatedInferenceDataStartTime": data.first,
-        "AccumulatedInferenceDataEndTime": data.last,
+        "AccumulatedInferenceDataStartTime": connection.execute(
+            select(func.min(accumulated.c.data_start)).where(mine)
+        ).scalar(),
+        "AccumulatedInferenceDataEndTime": connection.execute(
+            select(func.max(accumulated.c.data_end)).where(mine)
+        ).scalar(),
     }
     if scheduler is not None:
         described["RetrainingSchedulerStatus"] = scheduler.status
@@ -326,10 +325,7 @@ def find_model(context: Context, connection: Connection, name: str) -> Row[Any]:
     Raises:
         ResourceNotFoundException: the account has no model of that name in that region.
     """
-    found = connection.execute(select(model).where(of_caller(context, model), model.c.name == name)).one_or_none()
-    if found is None:
-        raise not_found("model", name)
-    return found
+    return find_named(context, connection, model, name)
 
 
 def model_arn(context: Context, name: str, identity: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
 from openlookout.api.errors import (
@@ -109,17 +109,40 @@ def s3_object(bucket: str | None, key: str | None) -> S3Object | None:
     return None if bucket is None or key is None else {"Bucket": bucket, "Key": key}
 
 
-def insert_named(connection: Connection, table: Table, noun: str, row: Mapping[str, Any]) -> None:
-    """Insert a row whose name must be free in its account and region.
+def named(context: Context, connection: Connection, table: Table, name: str) -> Row[Any] | None:
+    """Give the caller's row of that name, None when there is none."""
+    return connection.execute(select(table).where(of_caller(context, table), table.c.name == name)).one_or_none()
+
+
+def find_named(context: Context, connection: Connection, table: Table, name: str) -> Row[Any]:
+    """Give the caller's row of that name.
+
+    Raises:
+        ResourceNotFoundException: the account has none of that name in that region.
+    """
+    found = named(context, connection, table, name)
+    if found is None:
+        raise not_found(_noun(table), name)
+    return found
+
+
+def insert_named(context: Context, connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row of the caller's whose name must be free; it is made now, unless `row` has other times.
 
     Raises:
         ConflictException: the name is taken.
     """
+    now = context.now()
+    made = {"account": context.account, "region": context.region, "created_at": now, "updated_at": now}
     try:
         with connection.begin_nested():
-            connection.execute(table.insert(), dict(row))
+            connection.execute(table.insert(), made | dict(row))
     except IntegrityError:
-        raise ConflictException(f"A {noun} named '{row['name']}' exists already.") from None
+        raise ConflictException(f"A {_noun(table)} named '{row['name']}' exists already.") from None
+
+
+def _noun(table: Table) -> str:
+    return table.name.replace("_", " ")
 
 
 def check_quota(what: str, n: int, limit: int) -> None:

@@ -6,7 +6,7 @@ without any policy nobody of another account may (guide, "Comparing access to mo
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from openlookout.api.errors import (
     AccessDeniedException,
@@ -30,7 +30,7 @@ from openlookout.operations.policy_document import (
     parse_policy,
     verdict,
 )
-from openlookout.operations.resources import Resource, find_resource
+from openlookout.operations.resources import Resource, find_resource, of_resource, own_resource
 from openlookout.store.client_tokens import forget_made
 from openlookout.store.tables import resource_policy
 
@@ -130,9 +130,7 @@ def importable(
 
 def forget_policies(connection: Connection, resource_id: str) -> None:
     """Delete the policy of a resource that is deleted, and those of a model's versions."""
-    column = resource_policy.c.resource_id
-    versions = (column >= f"{resource_id}.") & (column < f"{resource_id}/")
-    connection.execute(delete(resource_policy).where(or_(column == resource_id, versions)))
+    connection.execute(delete(resource_policy).where(of_resource(resource_policy.c.resource_id, resource_id)))
 
 
 def _policies(connection: Connection, found: Resource) -> list[str]:
@@ -142,9 +140,7 @@ def _policies(connection: Connection, found: Resource) -> list[str]:
 
 
 def _own(context: Context, connection: Connection, arn: str) -> Resource:
-    found = find_resource(connection, arn)
-    if found is None or found.account != context.account:
-        raise ResourceNotFoundException(f"The resource '{arn}' does not exist.")
+    found = own_resource(context, connection, arn)
     if found.kind not in KINDS:
         raise ValidationException(f"A {found.kind} has no resource policy; {', '.join(KINDS)} have one.")
     return found

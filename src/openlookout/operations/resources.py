@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select
 
+from openlookout.api.errors import ResourceNotFoundException
 from openlookout.operations.listing import INTEGER_MAX
+from openlookout.operations.operation import Context
 from openlookout.store.model_versions import version_id
 from openlookout.store.tables import dataset, inference_scheduler, label_group, model, model_version
 
@@ -35,6 +37,23 @@ class Resource:
     account: str
     row: Row[Any]
     version: Row[Any] | None = None
+
+
+def own_resource(context: Context, connection: Connection, arn: str) -> Resource:
+    """Give what an ARN names.
+
+    Raises:
+        ResourceNotFoundException: there is no such thing in the caller's account.
+    """
+    found = find_resource(connection, arn)
+    if found is None or found.account != context.account:
+        raise ResourceNotFoundException(f"The resource '{arn}' does not exist.")
+    return found
+
+
+def of_resource(column: ColumnElement[str], resource_id: str) -> ColumnElement[bool]:
+    """The condition that something is kept under a resource or, of a model, under one of its versions."""
+    return or_(column == resource_id, and_(column >= f"{resource_id}.", column < f"{resource_id}/"))
 
 
 def find_resource(connection: Connection, arn: str) -> Resource | None:

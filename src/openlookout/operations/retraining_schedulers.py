@@ -137,10 +137,7 @@ def update_retraining_scheduler(context: Context, request: UpdateRetrainingSched
     with context.database.writing() as connection:
         used = find_model(context, connection, request["ModelName"])
         found = _existing(connection, used)
-        if found.status == "STOPPING":
-            raise ConflictException(
-                f"The retraining scheduler of '{used.name}' is STOPPING; change it when it is STOPPED."
-            )
+        _check_not_stopping(used, found, "change")
         start = midnight(request.get("RetrainingStartDate", found.start_date))
         frequency = request.get("RetrainingFrequency", found.frequency)
         due = _next_due(start, frequency, context.now())
@@ -170,10 +167,7 @@ def start_retraining_scheduler(
     with context.database.writing() as connection:
         used = find_model(context, connection, request["ModelName"])
         found = _existing(connection, used)
-        if found.status == "STOPPING":
-            raise ConflictException(
-                f"The retraining scheduler of '{used.name}' is STOPPING; start it when it is STOPPED."
-            )
+        _check_not_stopping(used, found, "start")
         this, due = retraining_scheduler.c.model_id == used.id, _next_due(found.start_date, found.frequency, now)
         started = move(connection, RETRAINING_SCHEDULER, this, "PENDING", updated_at=now, next_due=due)
     response: StartRetrainingSchedulerResponse = _status_response(context, used, "PENDING" if started else found.status)
@@ -244,6 +238,11 @@ def _existing(connection: Connection, used: Row[Any]) -> Row[Any]:
     if found is None:
         raise ResourceNotFoundException(f"The model '{used.name}' has no retraining scheduler.")
     return found
+
+
+def _check_not_stopping(used: Row[Any], found: Row[Any], verb: str) -> None:
+    if found.status == "STOPPING":
+        raise ConflictException(f"The retraining scheduler of '{used.name}' is STOPPING; {verb} it when it is STOPPED.")
 
 
 def _made(model_id: str) -> str:

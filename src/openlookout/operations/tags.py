@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, select
 
-from openlookout.api.errors import ResourceNotFoundException, ValidationException
+from openlookout.api.errors import ValidationException
 from openlookout.api.types import (
     ListTagsForResourceRequest,
     ListTagsForResourceResponse,
@@ -15,7 +15,7 @@ from openlookout.api.types import (
     UntagResourceResponse,
 )
 from openlookout.operations.operation import Context, check_quota, operation
-from openlookout.operations.resources import Resource, find_resource
+from openlookout.operations.resources import of_resource, own_resource
 from openlookout.store.tables import tag
 
 
@@ -29,7 +29,7 @@ def tag_resource(context: Context, request: TagResourceRequest) -> TagResourceRe
         ValidationException: a key is given twice.
     """
     with context.database.writing() as connection:
-        found = _own(context, connection, request["ResourceArn"])
+        found = own_resource(context, connection, request["ResourceArn"])
         tags = _read(connection, found.id) | _mapping(request["Tags"])
         check_quota("tags on the resource", len(tags), context.limits.tags)
         connection.execute(delete(tag).where(tag.c.resource_id == found.id))
@@ -45,7 +45,7 @@ def untag_resource(context: Context, request: UntagResourceRequest) -> UntagReso
         ResourceNotFoundException: the account has no such resource.
     """
     with context.database.writing() as connection:
-        found = _own(context, connection, request["ResourceArn"])
+        found = own_resource(context, connection, request["ResourceArn"])
         connection.execute(delete(tag).where(tag.c.resource_id == found.id, tag.c.key.in_(request["TagKeys"])))
     return {}
 
@@ -58,7 +58,7 @@ def list_tags_for_resource(context: Context, request: ListTagsForResourceRequest
         ResourceNotFoundException: the account has no such resource.
     """
     with context.database.reading() as connection:
-        found = _own(context, connection, request["ResourceArn"])
+        found = own_resource(context, connection, request["ResourceArn"])
         tags = _read(connection, found.id)
     return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
@@ -77,15 +77,7 @@ def add_tags(context: Context, connection: Connection, resource_id: str, tags: I
 
 def forget_tags(connection: Connection, resource_id: str) -> None:
     """Delete the tags of a resource that is deleted, and those of a model's versions."""
-    versions = (tag.c.resource_id >= f"{resource_id}.") & (tag.c.resource_id < f"{resource_id}/")
-    connection.execute(delete(tag).where(or_(tag.c.resource_id == resource_id, versions)))
-
-
-def _own(context: Context, connection: Connection, arn: str) -> Resource:
-    found = find_resource(connection, arn)
-    if found is None or found.account != context.account:
-        raise ResourceNotFoundException(f"The resource '{arn}' does not exist.")
-    return found
+    connection.execute(delete(tag).where(of_resource(tag.c.resource_id, resource_id)))
 
 
 def _mapping(tags: Iterable[Tag]) -> dict[str, str]:

@@ -82,16 +82,16 @@ def trained_schema(request: CreateModelRequest, dataset_schema: str) -> tuple[Co
         raise ValidationException(f"DatasetSchema: {error}") from None
 
 
+def check_training_quotas(context: Context, schema: tuple[Component, ...]) -> None:
+    """Raises ServiceQuotaExceededException: a model would be trained on more than it may."""
+    check_quota("components in the training", len(schema), context.limits.training_components)
+    n_sensors = sum(len(component.full_names) for component in schema)
+    check_quota("sensors in the training", n_sensors, context.limits.training_columns)
+
+
 def _times(request: Mapping[str, Any], kind: str) -> tuple[datetime | None, datetime | None]:
     return request.get(f"{kind}DataStartTime"), request.get(f"{kind}DataEndTime")
 
 
 def _text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def check_training_quotas(context: Context, schema: tuple[Component, ...]) -> None:
-    """Raises ServiceQuotaExceededException: a model would be trained on more than it may."""
-    check_quota("components in the training", len(schema), context.limits.training_components)
-    n_sensors = sum(len(component.full_names) for component in schema)
-    check_quota("sensors in the training", n_sensors, context.limits.training_columns)

@@ -338,4 +338,5 @@ accumulated = Table(
     Column("data_end", Instant, primary_key=True),
     Column("data_start", Instant, nullable=False),
     Column("prefix", Text, nullable=False),  # Of its objects, one for each component.
+    Index("accumulated_by_start", "model_id", "data_start"),
 )

@@ -188,6 +188,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("model_id", "data_end"),
     )
+    op.create_index("accumulated_by_start", "accumulated", ["model_id", "data_start"], unique=False)
     op.create_table(
         "inference_scheduler",
         sa.Column("id", sa.String(length=36), nullable=False),
