@@ -44,7 +44,9 @@ def serve(
     limits: Limits = None,
 ) -> None:
     """Run the whole service in one process: API, workers and ticker."""
-    from openlookout import app as service_app
+    from openlookout.app import api
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.service import running
     from openlookout.settings import read_settings
 
     flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
@@ -52,12 +54,12 @@ def serve(
         settings = read_settings(flags)
         # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with service_app.running(settings) as service:
-            service_app.check_keys(settings, service.database)
-            with service_app.bind(settings) as listening:
-                _say_where(service_app.in_url(settings.host), listening.getsockname()[1], settings.data)
-                service_app.serve(service, listening)
-    except (service_app.StartRefused, ValueError) as error:
+        with running(settings) as service:
+            api.check_keys(settings, service.database)
+            with api.bind(settings) as listening:
+                _say_where(api.in_url(settings.host), listening.getsockname()[1], settings.data)
+                api.serve(service.server, listening)
+    except (StartRefused, ValueError) as error:
         _refuse(error)
     except KeyboardInterrupt:
         pass
@@ -69,13 +71,14 @@ def serve(
 @app.command(hidden=True)
 def engine(data: Data = None) -> None:
     """Run workers and ticker until a line comes or the process that started this has ended: for 'openlookout.local'."""
-    from openlookout import app as service_app
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.service import running
     from openlookout.settings import read_settings
 
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a notebook is for the notebook.
     try:
-        with service_app.running(read_settings({"data": data})):
+        with running(read_settings({"data": data})):
             typer.echo("ready")
             sys.stdout.flush()
             # Not the pipe's end alone: a fork of the program holds a copy of it.
@@ -88,7 +91,7 @@ def engine(data: Data = None) -> None:
             threading.Thread(target=listen, daemon=True).start()
             while os.getppid() == parent and not told.wait(PARENT_LOOK_SECONDS):
                 pass
-    except (service_app.StartRefused, ValueError) as error:
+    except (StartRefused, ValueError) as error:
         _refuse(error)
     os._exit(0)
 
@@ -203,7 +206,7 @@ def delete_key(key_id: str, data: Data = None) -> None:
 
 
 def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:
-    from openlookout.app import beside
+    from openlookout.app.foundation import opened
     from openlookout.archive.file import ArchiveError
     from openlookout.archive.transfer import Place
     from openlookout.buckets.errors import BucketError
@@ -211,8 +214,8 @@ def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> 
 
     try:
         settings = read_settings(flags)
-        with beside(settings) as (ports, buckets):
-            work(Place(ports, buckets, settings.account, settings.region))
+        with opened(settings) as foundation:
+            work(Place(foundation.ports(), foundation.buckets, settings.account, settings.region))
     except (ArchiveError, BucketError, OSError, ValueError) as error:
         _refuse(error)
 
