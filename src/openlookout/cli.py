@@ -171,13 +171,17 @@ def create_key(
     data: Data = None,
     account: Account = None,
     note: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="It may look at everything and change nothing.")
+    ] = False,
 ) -> None:
     """Make an access key; from then on every request must be signed with one."""
     from openlookout.settings import read_settings
     from openlookout.store import keys as store
 
     settings = read_settings({"data": data, "account": account})
-    made = store.create_key(_database(settings.data, settings.database_url), settings.account, note, datetime.now(UTC))
+    database = _database(settings.data, settings.database_url)
+    made = store.create_key(database, settings.account, note, datetime.now(UTC), is_read_only=read_only)
     typer.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
     typer.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
 
@@ -189,8 +193,9 @@ def list_keys(data: Data = None) -> None:
     from openlookout.store import keys as store
 
     settings = read_settings({"data": data})
-    for key_id, account, note, created_at in store.list_keys(_database(settings.data, settings.database_url)):
-        typer.echo(f"{key_id}  {account}  {created_at:%Y-%m-%dT%H:%M:%SZ}  {note or ''}".rstrip())
+    for key in store.list_keys(_database(settings.data, settings.database_url)):
+        may = "read-only" if key.is_read_only else "full     "
+        typer.echo(f"{key.id}  {key.account}  {key.created_at:%Y-%m-%dT%H:%M:%SZ}  {may}  {key.note or ''}".rstrip())
 
 
 @keys.command(name="delete")

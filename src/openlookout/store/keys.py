@@ -5,6 +5,7 @@ import string
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,6 +16,17 @@ from openlookout.store.tables import access_key
 
 ID_LETTERS = string.ascii_uppercase + "234567"
 CACHE_SECONDS = 5.0  # A key that was deleted is let in this long.
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key as it is shown: everything but its secret."""
+
+    id: str
+    account: str
+    note: str | None
+    created_at: datetime
+    is_read_only: bool
 
 
 class KeyStore:
@@ -38,22 +50,31 @@ class KeyStore:
         with self._lock:
             if time.monotonic() - self._read_at >= CACHE_SECONDS:
                 with self._database.reading() as connection:
-                    rows = connection.execute(select(access_key.c.id, access_key.c.secret, access_key.c.account))
-                    self._keys = {row.id: AccessKey(row.id, row.secret, row.account) for row in rows}
+                    columns = (access_key.c.id, access_key.c.secret, access_key.c.account, access_key.c.is_read_only)
+                    self._keys = {row.id: AccessKey(*row) for row in connection.execute(select(*columns))}
                 self._read_at = time.monotonic()
             return self._keys
 
 
-def create_key(database: Database, account: str, note: str | None, now: datetime) -> AccessKey:
+def create_key(
+    database: Database, account: str, note: str | None, now: datetime, *, is_read_only: bool = False
+) -> AccessKey:
     """Make a key; its secret is shown once and kept in the database: signatures cannot be verified without it."""
     key_id = "OLKA" + "".join(secrets.choice(ID_LETTERS) for _ in range(16))
     secret = secrets.token_urlsafe(30)
     with database.writing() as connection:
         connection.execute(
             access_key.insert(),
-            {"id": key_id, "secret": secret, "account": account, "note": note, "created_at": now},
+            {
+                "id": key_id,
+                "secret": secret,
+                "account": account,
+                "note": note,
+                "created_at": now,
+                "is_read_only": is_read_only,
+            },
         )
-    return AccessKey(key_id, secret, account)
+    return AccessKey(key_id, secret, account, is_read_only)
 
 
 def delete_key(database: Database, key_id: str) -> bool:
@@ -62,12 +83,11 @@ def delete_key(database: Database, key_id: str) -> bool:
         return connection.execute(access_key.delete().where(access_key.c.id == key_id)).rowcount == 1
 
 
-def list_keys(database: Database) -> Sequence[tuple[str, str, str | None, datetime]]:
-    """Give id, account, note and creation time of each key, oldest first."""
+def list_keys(database: Database, account: str | None = None) -> Sequence[ListedKey]:
+    """Give the keys, oldest first: those of one account, or all."""
+    columns = (access_key.c[name] for name in ("id", "account", "note", "created_at", "is_read_only"))
+    query = select(*columns).order_by(access_key.c.created_at, access_key.c.id)
+    if account is not None:
+        query = query.where(access_key.c.account == account)
     with database.reading() as connection:
-        rows = connection.execute(
-            select(access_key.c.id, access_key.c.account, access_key.c.note, access_key.c.created_at).order_by(
-                access_key.c.created_at, access_key.c.id
-            )
-        )
-        return [(row.id, row.account, row.note, row.created_at) for row in rows]
+        return [ListedKey(*row) for row in connection.execute(query)]

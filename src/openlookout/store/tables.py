@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import Text
 
@@ -72,6 +73,7 @@ access_key = Table(
     Column("account", String(12), nullable=False),
     Column("note", Text),
     Column("created_at", Instant, nullable=False),
+    Column("is_read_only", Boolean, nullable=False, server_default=false()),
 )
 
 tag = Table(

@@ -1,6 +1,7 @@
 """HTTP: POST / carries the API; /healthz and /metrics say how the service is. Is given what carries a request out.
 
-Browsers are kept out of the API: a Host that is not ours (DNS rebinding) or an Origin of another site is refused.
+A Host that is not ours (DNS rebinding) or an Origin of another site is refused, by the API and by the pages that are
+mounted beside it.
 """
 
 import time
@@ -19,7 +20,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openlookout.api.caller import Caller
 from openlookout.api.definition import definition
@@ -49,7 +51,8 @@ class Server:
 
     `health` gives a word for each part, "ok" when it is well. `hosts` are the names under which the service is
     reached; empty: any. Where there are `keys`, requests must be signed with one. Where there are none, all are let in
-    if `is_open_without_keys` (right where only this machine reaches the service), and nobody otherwise.
+    if `is_open_without_keys` (right where only this machine reaches the service), and nobody otherwise. `pages` answers
+    whatever else is asked for.
     """
 
     dispatch: Dispatch
@@ -60,6 +63,7 @@ class Server:
     version: str
     hosts: frozenset[str] = frozenset()
     is_open_without_keys: bool = True
+    pages: ASGIApp | None = None
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -67,11 +71,13 @@ def create_app(
     server: Server, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
 ) -> Starlette:
     """Give the ASGI application."""
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/", _api(server), methods=["POST"]),
         Route("/healthz", _guarded(server, _healthz(server)), methods=["GET"]),
         Route("/metrics", _guarded(server, _metrics(server)), methods=["GET"]),
     ]
+    if server.pages is not None:
+        routes.append(Mount("/", _Guarded(server, server.pages)))
     application = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_here, 405: _not_here})
     application.router.redirect_slashes = False
     return application
@@ -135,7 +141,7 @@ def _caller(server: Server, request: Request, body: bytes, request_id: str) -> C
         body,
     )
     key, region = sigv4.verify(signed, server.keys, datetime.now(UTC))
-    return Caller(key.account, region, request_id, key.id)
+    return Caller(key.account, region, request_id, key.id, key.is_read_only)
 
 
 def _joined(headers: Headers) -> dict[str, str]:
@@ -182,6 +188,22 @@ def _guarded(server: Server, answer: Endpoint) -> Endpoint:
         return await answer(request)
 
     return guarded
+
+
+class _Guarded:
+    """An application that is asked only under our own names and from our own pages."""
+
+    def __init__(self, server: Server, application: ASGIApp) -> None:
+        self._server, self._application = server, application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_origin(self._server, Request(scope))
+        except ForbiddenException as error:
+            refused = Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
+            await refused(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
 
 
 async def _not_here(request: Request, error: Exception) -> Response:
