@@ -9,18 +9,14 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
-from openlookout.detection.contract import Scores
-from openlookout.detection.events import find_events
-from openlookout.jobs.live_state import LiveState, dump, remembered, restore
+from openlookout.jobs.live_scoring import score_stretch
+from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.results import lines
-from openlookout.jobs.version_files import VersionFiles, read_version, running_segments
+from openlookout.jobs.version_files import VersionFiles, read_version
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
-from openlookout.timeseries.grid import Grid, make_grid
 from openlookout.timeseries.inference_input import (
     InputNames,
     InvalidInput,
@@ -58,34 +54,25 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> d
     window = Window(job["start_us"], job["end_us"], job["end_us"] - job["start_us"])
     fresh = _read(buckets, version, job, window)
     state = LiveState() if job["state_key"] is None else restore(buckets.read(SERVICE, job["state_key"]))
-    tail = {name: _joined(state.tail.get(name), readings) for name, readings in fresh.items()}
-    grid, first_new = _grid(version, state, tail, window)
-    segment = running_segments(grid)
-    if first_new and state.detector is not None:
-        segment = segment + int(state.detector["segment"])
-    elif state.detector is not None:
-        segment = segment + int(state.detector["segment"]) + 1
-    new = np.arange(len(grid.timestamps)) >= first_new
-    on = new & ~grid.off
-    scores, detector = version.detector.score(grid.values[on], segment[on], state.detector)
-    shown = new & grid.is_read & (grid.timestamps > window.start_us)
+    stretch = score_stretch(version, state, fresh, window.start_us, window.end_us)
+    grid = stretch.grid
+    shown = stretch.is_new & grid.is_read & (grid.timestamps > window.start_us)
     if shown.sum() > job["limits"]["rows"]:
         raise InvalidInput(f"The execution has {shown.sum()} rows; {job['limits']['rows']} is the quota.")
-    inside = shown[on]
-    shown_scores = Scores(scores.anomaly[inside], scores.contribution[inside])
-    text = "".join(lines(grid.timestamps[shown], grid.off[shown], shown_scores, version.sensors))
+    scores = stretch.scores_of(shown)
+    text = "".join(lines(grid.timestamps[shown], grid.off[shown], scores, version.sensors))
     result_key = layout.results(job["output"].get("Prefix", ""), _instant(window.start_us))
     buckets.write(job["output"]["Bucket"], result_key, text.encode())
     accumulated = layout.accumulated(job["model_id"], job["id"], job["attempt"])
     for component, readings in fresh.items():
         buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))
     state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
-    buckets.write(SERVICE, state_key, dump(_next_state(version, state, tail, grid, detector)))
+    buckets.write(SERVICE, state_key, dump(stretch.state))
     return {
         "result_key": result_key,
         "state_key": state_key,
         "accumulated": accumulated,
-        "events": _events(grid, segment, on & shown, shown_scores, version.sensors),
+        "events": stretch.events(shown, scores, version.sensors),
     }
 
 
@@ -119,69 +106,6 @@ def _check_files(keys: Mapping[str, Sequence[str]], sizes: Mapping[str, int], li
     n_bytes = sum(sizes[key] for named in keys.values() for key in named)
     if n_bytes > limits["bytes"]:
         raise InvalidInput(f"The files of the execution have {n_bytes} bytes; {limits['bytes']} is the quota.")
-
-
-def _grid(version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], window: Window) -> tuple[Grid, int]:
-    """Give rows after the last one scored up to the window's end, and the number of the first that is new.
-
-    The last row scored comes along as row 0 when it is there: it tells whether the next continues its segment.
-    """
-    start = window.start_us if state.last_us is None else state.last_us - 1
-    grid = make_grid(
-        tail.values(),
-        version.sensors,
-        version.sampling,
-        start_us=start,
-        end_us=window.end_us,
-        off=version.off,
-        off_before=state.off_value,
-    )
-    has_last = bool(len(grid.timestamps)) and int(grid.timestamps[0]) == state.last_us
-    return grid, int(has_last)
-
-
-def _joined(earlier: Readings | None, fresh: Readings) -> Readings:
-    """The tail and what is new; a reading after the tail's end only, so that nothing is read twice."""
-    if earlier is None or not len(earlier.timestamps):
-        return fresh
-    later = fresh.timestamps > earlier.timestamps[-1]
-    return Readings(
-        fresh.sensors,
-        np.concatenate([earlier.timestamps, fresh.timestamps[later]]),
-        np.concatenate([earlier.values, fresh.values[later]]),
-    )
-
-
-def _next_state(
-    version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], grid: Grid, detector: Any
-) -> LiveState:
-    last_us = int(grid.timestamps[-1]) if len(grid.timestamps) else state.last_us
-    # No row yet: no reading yet, so there is nothing to look back on.
-    keep_from = np.iinfo(np.int64).min if last_us is None else last_us - version.sampling.history_us(2)
-    off_value = state.off_value
-    for readings in tail.values():
-        if version.off is not None and version.off.full_name in readings.sensors:
-            column = readings.values[readings.timestamps <= keep_from, readings.sensors.index(version.off.full_name)]
-            there = column[~np.isnan(column)]
-            off_value = float(there[-1]) if len(there) else off_value
-    kept = {component: remembered(readings, keep_from) for component, readings in tail.items()}
-    return LiveState(last_us, kept, off_value, detector)
-
-
-def _events(
-    grid: Grid, segment: np.ndarray, rows: np.ndarray, scores: Scores, sensors: Sequence[str]
-) -> list[dict[str, Any]]:
-    times = grid.timestamps[rows]
-    found = find_events(times, scores.alarm, segment[rows], scores.contribution, grid.rate_us)
-    return [
-        {
-            "start_us": event.start_us,
-            "end_us": event.end_us,
-            "n_rows": event.rows[1] - event.rows[0] + 1,
-            "diagnostics": dict(zip(sensors, event.contribution.tolist(), strict=True)),
-        }
-        for event in found
-    ]
 
 
 def _instant(us: int) -> datetime:
