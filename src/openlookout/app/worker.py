@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
 
 from openlookout.app.foundation import Foundation
@@ -31,7 +32,8 @@ def working(foundation: Foundation, scratch: str) -> Iterator[None]:
         n_children = foundation.settings.workers or os.cpu_count() or 1
         children = Children(n_children)
         stack.callback(children.close)
-        workplace = Workplace(database, foundation.buckets, scratch, children, queue, clock, foundation.limits)
+        late = timedelta(hours=foundation.settings.late_hours)
+        workplace = Workplace(database, foundation.buckets, scratch, children, queue, clock, foundation.limits, late)
         worker = Worker(database, jobs(workplace), queues(n_children))
         worker.start()
         stack.callback(worker.stop, SHUTDOWN_SECONDS)

@@ -3,6 +3,7 @@
 Live equals batch, to the bit: rows look back on what earlier executions accumulated, never on the customer's files.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.buckets.object_info import ObjectInfo
 from openlookout.jobs.live_scoring import score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.results import lines
@@ -22,37 +24,41 @@ from openlookout.timeseries.inference_input import (
     InvalidInput,
     MissingInput,
     Window,
+    check_all_found,
     parse_offset,
     read_window,
-    window_keys,
+    window_files,
 )
 
 
 def infer_window(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
     """Score one window; write results, accumulated readings and state.
 
-    Gives where they are and the events of the window, or `failed` with a sentence for the customer.
+    Gives where they are and the events of the window, or `failed` with a sentence for the customer; and `inputs`, marks
+    of the files that were found for the window.
     """
     buckets = open_buckets(settings)
+    inputs: list[str] = []
     try:
-        return _infer(buckets, _version(settings, job["version_prefix"]), job)
+        answer = _infer(buckets, open_version(settings, job["version_prefix"]), job, inputs)
     except (MissingInput, InvalidInput) as error:
-        return {"failed": str(error)}
+        answer = {"failed": str(error)}
     except BucketUnavailableError:
         raise
     except BucketError as error:
-        return {"failed": f"The data cannot be read or written: {error}."}
+        answer = {"failed": f"The data cannot be read or written: {error}."}
+    return {**answer, "inputs": inputs}
 
 
 @lru_cache(maxsize=32)
-def _version(settings: BucketSettings, prefix: str) -> VersionFiles:
+def open_version(settings: BucketSettings, prefix: str) -> VersionFiles:
     """A version's files never change, and a child scores the same few schedulers again and again."""
     return read_version(open_buckets(settings), prefix)
 
 
-def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> dict[str, Any]:
+def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inputs: list[str]) -> dict[str, Any]:
     window = Window(job["start_us"], job["end_us"], job["end_us"] - job["start_us"])
-    fresh = _read(buckets, version, job, window)
+    fresh = _read(buckets, version, job, window, inputs)
     state = LiveState() if job["state_key"] is None else restore(buckets.read(SERVICE, job["state_key"]))
     stretch = score_stretch(version, state, fresh, window.start_us, window.end_us)
     grid = stretch.grid
@@ -76,29 +82,44 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> d
     }
 
 
-def _read(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], window: Window) -> dict[str, Readings]:
-    """The readings of the window, by component."""
-    place, naming = job["input"]["S3InputConfiguration"], job["input"].get("InferenceInputNameConfiguration", {})
-    bucket, prefix = place["Bucket"], place.get("Prefix", "")
-    names = InputNames(
-        prefix,
-        naming.get("ComponentTimestampDelimiter"),
-        naming.get("TimestampFormat"),
-        parse_offset(job["input"].get("InputTimeZoneOffset", "+00:00")),
-    )
+def _read(
+    buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], window: Window, inputs: list[str]
+) -> dict[str, Readings]:
+    """The readings of the window, by component; adds the marks of its files to `inputs`."""
+    bucket, names = job["input"]["S3InputConfiguration"]["Bucket"], input_names(job["input"])
     components = [component.name for component in version.schema]
-    sizes = {found.key: found.size for found in buckets.list(bucket, prefix)}
-    keys = window_keys(list(sizes), components, names, window, bucket)
-    _check_files(keys, sizes, job["limits"])
+    listed = {found.key: found for found in buckets.list(bucket, names.prefix)}
+    files = window_files(listed, components, names, window)
+    inputs += [mark(listed[key]) for found in files.values() for _, key in found]
+    check_all_found(files, names, window, bucket)
+    sizes = {key: listed[key].size for found in files.values() for _, key in found}
+    keys = {component: tuple(key for _, key in found) for component, found in files.items()}
+    check_files(keys, sizes, job["limits"])
     fresh = {}
     for component in version.schema:
         with ExitStack() as stack:
-            files = [(key, stack.enter_context(buckets.open(bucket, key))) for key in keys[component.name]]
-            fresh[component.name] = read_window(files, component, window)
+            opened = [(key, stack.enter_context(buckets.open(bucket, key))) for key in keys[component.name]]
+            fresh[component.name] = read_window(opened, component, window)
     return fresh
 
 
-def _check_files(keys: Mapping[str, Sequence[str]], sizes: Mapping[str, int], limits: Mapping[str, int]) -> None:
+def input_names(configuration: Mapping[str, Any]) -> InputNames:
+    """How the files of a DataInputConfiguration are called."""
+    naming = configuration.get("InferenceInputNameConfiguration", {})
+    return InputNames(
+        configuration["S3InputConfiguration"].get("Prefix", ""),
+        naming.get("ComponentTimestampDelimiter"),
+        naming.get("TimestampFormat"),
+        parse_offset(configuration.get("InputTimeZoneOffset", "+00:00")),
+    )
+
+
+def mark(found: ObjectInfo) -> str:
+    """Give a short text that changes with a file and its content."""
+    return hashlib.blake2s(f"{found.key}|{found.etag}|{found.size}".encode(), digest_size=6).hexdigest()
+
+
+def check_files(keys: Mapping[str, Sequence[str]], sizes: Mapping[str, int], limits: Mapping[str, int]) -> None:
     """Raises InvalidInput: there are more files of a component, or more bytes, than one execution may have."""
     for component, named in keys.items():
         if len(named) > limits["files"]:
