@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="Make, list and delete access keys.")
 app.add_typer(keys, name="keys")
+audit = typer.Typer(no_args_is_help=True, help="Export the audit log, and see that nobody changed it.")
+app.add_typer(audit, name="audit")
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the database and the buckets. [default: openlookout-data]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -181,7 +183,9 @@ def create_key(
 
     settings = read_settings({"data": data, "account": account})
     database = _database(settings.data, settings.database_url)
-    made = store.create_key(database, settings.account, note, datetime.now(UTC), is_read_only=read_only)
+    made = store.create_key(
+        database, settings.account, note, datetime.now(UTC), settings.region, is_read_only=read_only
+    )
     typer.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
     typer.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
 
@@ -205,9 +209,50 @@ def delete_key(key_id: str, data: Data = None) -> None:
     from openlookout.store import keys as store
 
     settings = read_settings({"data": data})
-    if not store.delete_key(_database(settings.data, settings.database_url), key_id):
+    database = _database(settings.data, settings.database_url)
+    if not store.delete_key(database, key_id, datetime.now(UTC), settings.region):
         _refuse(ValueError(f"there is no access key {key_id}"))
     typer.echo(f"Deleted {key_id}")
+
+
+@audit.command(name="export")
+def export_audit(
+    data: Data = None,
+    after: Annotated[int, typer.Option(min=0, help="Only records with a higher sequence.")] = 0,
+) -> None:
+    """Write the audit log of all accounts to standard output, oldest first, one JSON object a line."""
+    from openlookout.settings import read_settings
+    from openlookout.store.audit import records
+
+    settings = read_settings({"data": data})
+    for record in records(_database(settings.data, settings.database_url), after=after):
+        sys.stdout.write(record.line() + "\n")
+
+
+@audit.command(name="verify")
+def verify_audit(
+    data: Data = None,
+    file: Annotated[Path | None, typer.Option(help="An export to verify, instead of the database.")] = None,
+    known: Annotated[
+        list[str] | None, typer.Option(help="SEQUENCE:HASH as an earlier call told; may be given often.")
+    ] = None,
+) -> None:
+    """Hold every record against its hash and the one before; say the last sequence and hash, to be noted elsewhere."""
+    from openlookout.settings import read_settings
+    from openlookout.store.audit import AuditBroken, read_line, read_noted, verify, verify_database
+
+    try:
+        noted = read_noted(known or [])
+        if file is None:
+            settings = read_settings({"data": data})
+            sequence, last = verify_database(_database(settings.data, settings.database_url), noted)
+        else:
+            with file.open() as lines:
+                sequence, last = verify(map(read_line, lines), noted)
+    except (AuditBroken, OSError, ValueError) as error:
+        _refuse(error)
+    typer.echo(f"{sequence} records, unchanged" if file is None else f"up to record {sequence}, unchanged")
+    typer.echo(f"{sequence}:{last}")
 
 
 def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:

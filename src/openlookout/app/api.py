@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from openlookout.app.foundation import Foundation
 from openlookout.app.refused import StartRefused
+from openlookout.operations.changes import refusals
 from openlookout.operations.dispatch import dispatcher
 from openlookout.settings import Settings
 from openlookout.store.database import Database, ping
@@ -34,8 +35,10 @@ def api_server(foundation: Foundation) -> Server:
             return {"database": type(error).__name__}
         return {"database": "ok"}
 
+    ports = foundation.ports()
     return Server(
-        dispatch=dispatcher(foundation.ports()),
+        dispatch=dispatcher(ports),
+        refused=refusals(ports),
         keys=KeyStore(database),
         account=settings.account,
         region=settings.region,

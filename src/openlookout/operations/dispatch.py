@@ -53,7 +53,7 @@ def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mappi
             raise AccessDeniedException(
                 f"The access key '{caller.principal}' is read-only and may not perform lookoutequipment:{name}."
             )
-        context = Context(name, caller.account, caller.region, caller.request_id, ports)
+        context = Context(name, caller.account, caller.region, caller.request_id, ports, caller.principal)
         try:
             response: Mapping[str, Any] | None = OPERATIONS[name](context, request)
         except IntegrityError:

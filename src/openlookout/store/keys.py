@@ -7,14 +7,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from openlookout.api.caller import AccessKey
+from openlookout.store.audit import LOCAL, Entry, note
 from openlookout.store.database import Database
 from openlookout.store.tables import access_key
 
 ID_LETTERS = string.ascii_uppercase + "234567"
+SHOWN = ("id", "account", "note", "created_at", "is_read_only")  # Never the secret.
 CACHE_SECONDS = 5.0  # A key that was deleted is let in this long.
 
 
@@ -57,37 +60,54 @@ class KeyStore:
 
 
 def create_key(
-    database: Database, account: str, note: str | None, now: datetime, *, is_read_only: bool = False
+    database: Database,
+    account: str,
+    purpose: str | None,
+    now: datetime,
+    region: str = "",
+    *,
+    is_read_only: bool = False,
 ) -> AccessKey:
-    """Make a key; its secret is shown once and kept in the database: signatures cannot be verified without it."""
+    """Make a key; its secret is shown once and kept in the database: signatures cannot be verified without it.
+
+    A key acts in every region; `region` is the one under which its making is recorded.
+    """
     key_id = "OLKA" + "".join(secrets.choice(ID_LETTERS) for _ in range(16))
     secret = secrets.token_urlsafe(30)
+    shown = {"id": key_id, "account": account, "note": purpose, "created_at": now, "is_read_only": is_read_only}
     with database.writing() as connection:
         connection.execute(
             access_key.insert(),
-            {
-                "id": key_id,
-                "secret": secret,
-                "account": account,
-                "note": note,
-                "created_at": now,
-                "is_read_only": is_read_only,
-            },
+            {**shown, "secret": secret},
         )
+        note(connection, _entry("CreateAccessKey", now, account, region, key_id, after=shown))
     return AccessKey(key_id, secret, account, is_read_only)
 
 
-def delete_key(database: Database, key_id: str) -> bool:
+def delete_key(database: Database, key_id: str, now: datetime, region: str = "") -> bool:
     """Delete a key; False when there is no such key."""
+    this = access_key.c.id == key_id
+    shown = select(*(access_key.c[name] for name in SHOWN))
     with database.writing() as connection:
-        return connection.execute(access_key.delete().where(access_key.c.id == key_id)).rowcount == 1
+        found = connection.execute(shown.where(this)).one_or_none()
+        if found is None:
+            return False
+        connection.execute(access_key.delete().where(this))
+        before = dict(found._mapping)
+        note(connection, _entry("DeleteAccessKey", now, found.account, region, key_id, before=before))
+    return True
 
 
 def list_keys(database: Database, account: str | None = None) -> Sequence[ListedKey]:
     """Give the keys, oldest first: those of one account, or all."""
-    columns = (access_key.c[name] for name in ("id", "account", "note", "created_at", "is_read_only"))
+    columns = (access_key.c[name] for name in SHOWN)
     query = select(*columns).order_by(access_key.c.created_at, access_key.c.id)
     if account is not None:
         query = query.where(access_key.c.account == account)
     with database.reading() as connection:
         return [ListedKey(*row) for row in connection.execute(query)]
+
+
+def _entry(operation: str, now: datetime, account: str, region: str, key_id: str, **states: Any) -> Entry:
+    """A record of the command line; the secret is not in it."""
+    return Entry(now, account, region, LOCAL, operation, f"access-key/{key_id}", "command", **states)

@@ -384,3 +384,35 @@ replay_event = Table(
     Column("n_rows", Integer, nullable=False),
     Column("diagnostics", JSON, nullable=False),
 )
+
+# Append-only: triggers refuse every UPDATE and DELETE. Each record's hash covers the record and the hash before it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3, ... without a gap.
+    Column("at", Instant, nullable=False),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("principal", String(128), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("resource", Text),  # Its ARN; of a refusal as far as the request named it.
+    Column("request_id", String(128), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("message", Text),
+    Column("request", Text),
+    Column("before", Text),
+    Column("after", Text),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_by_caller", "account", "region", "sequence"),
+    Index("audit_by_resource", "account", "region", "resource", "sequence"),
+)
+
+# The chain's end: one row, which every transaction that appends locks last.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)

@@ -39,6 +39,7 @@ THREADS_MAX = 16
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]
+Refused = Callable[[str, Caller, Any, ServiceError], None]
 Health = Callable[[], Mapping[str, str]]
 
 VALIDATORS = compile_validators(definition())
@@ -49,13 +50,15 @@ log = structlog.get_logger()
 class Server:
     """What the HTTP layer is given.
 
-    `health` gives a word for each part, "ok" when it is well. `hosts` are the names under which the service is
+    `refused` is told of every request that was authenticated and then refused, with the body as far as it could be
+    read. `health` gives a word for each part, "ok" when it is well. `hosts` are the names under which the service is
     reached; empty: any. Where there are `keys`, requests must be signed with one. Where there are none, all are let in
     if `is_open_without_keys` (right where only this machine reaches the service), and nobody otherwise. `pages` answers
     whatever else is asked for.
     """
 
     dispatch: Dispatch
+    refused: Refused
     keys: sigv4.Keys
     account: str
     region: str
@@ -110,7 +113,7 @@ def _api(server: Server) -> Endpoint:
             outcome, status, error_type, answer = "disconnected", 400, None, b""
         except Exception:
             log.exception("request failed", request_id=request_id, operation=name)
-            failure = InternalServerException(f"The service failed; its log tells why under the request {request_id}.")
+            failure = _failure(request_id)
             outcome, status, error_type = failure.code, failure.http_status, failure.code
             answer = protocol.error_body(failure)
         requests.labels(name, outcome).inc()
@@ -123,10 +126,22 @@ def _api(server: Server) -> Endpoint:
     return api
 
 
+def _failure(request_id: str) -> InternalServerException:
+    return InternalServerException(f"The service failed; its log tells why under the request {request_id}.")
+
+
 def _carry_out(server: Server, name: str, request: Request, body: bytes, request_id: str) -> bytes:
     caller = _caller(server, request, body, request_id)
-    valid = VALIDATORS[name](protocol.parse(body))
-    return protocol.serialise(server.dispatch(name, caller, valid))
+    asked: Any = None
+    try:
+        asked = protocol.parse(body)
+        return protocol.serialise(server.dispatch(name, caller, VALIDATORS[name](asked)))
+    except ServiceError as error:
+        server.refused(name, caller, asked, error)
+        raise
+    except Exception:
+        server.refused(name, caller, asked, _failure(request_id))
+        raise
 
 
 def _caller(server: Server, request: Request, body: bytes, request_id: str) -> Caller:
