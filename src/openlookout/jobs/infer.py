@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from openlookout.buckets.buckets import SERVICE, open_buckets
+from openlookout.detection.evidence_record import gone_on
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.inference_work import infer_window
 from openlookout.jobs.ticker import open_execution
@@ -176,6 +177,7 @@ def _keep_event(connection: Connection, scheduler_id: str, event: dict[str, Any]
             "ended_at": end,
             "n_rows": event["n_rows"],
             "diagnostics": event["diagnostics"],
+            "evidence": event["evidence"],
         }
         connection.execute(inference_event.insert(), row)
         return
@@ -184,8 +186,9 @@ def _keep_event(connection: Connection, scheduler_id: str, event: dict[str, Any]
         name: (earlier.diagnostics.get(name, 0.0) * earlier.n_rows + share * event["n_rows"]) / n
         for name, share in event["diagnostics"].items()
     }
+    evidence = gone_on(earlier.evidence, event["evidence"], diagnostics)
     connection.execute(
         update(inference_event)
         .where(inference_event.c.id == earlier.id)
-        .values(ended_at=end, n_rows=n, diagnostics=diagnostics)
+        .values(ended_at=end, n_rows=n, diagnostics=diagnostics, evidence=evidence)
     )

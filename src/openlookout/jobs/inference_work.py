@@ -5,6 +5,7 @@ Live equals batch, to the bit: rows look back on what earlier executions accumul
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -14,10 +15,9 @@ import numpy as np
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
-from openlookout.detection.contract import Scores
-from openlookout.detection.events import find_events
+from openlookout.detection.recent import Explained, explain, scored_rows
 from openlookout.jobs.live_state import LiveState, dump, remembered, restore
-from openlookout.jobs.results import lines
+from openlookout.jobs.results import evidence_lines, lines
 from openlookout.jobs.version_files import VersionFiles, read_version, running_segments
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
 from openlookout.timeseries.grid import Grid, make_grid
@@ -72,20 +72,31 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any]) -> d
     if shown.sum() > job["limits"]["rows"]:
         raise InvalidInput(f"The execution has {shown.sum()} rows; {job['limits']['rows']} is the quota.")
     inside = shown[on]
-    shown_scores = Scores(scores.anomaly[inside], scores.contribution[inside])
+    shown_scores = scores.taken(inside)
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], shown_scores, version.sensors))
     result_key = layout.results(job["output"].get("Prefix", ""), _instant(window.start_us))
     buckets.write(job["output"]["Bucket"], result_key, text.encode())
     accumulated = layout.accumulated(job["model_id"], job["id"], job["attempt"])
     for component, readings in fresh.items():
         buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))
+    rows = scored_rows(grid.timestamps[on & shown], segment[on & shown], grid.values[on & shown], shown_scores)
+    explained, recent = explain(
+        version.detector,
+        rows,
+        shown_scores.contribution,
+        rate_us=grid.rate_us,
+        names=version.sensors,
+        before=state.recent,
+    )
+    _write_evidence(buckets, job, window, explained)
     state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
-    buckets.write(SERVICE, state_key, dump(_next_state(version, state, tail, grid, detector)))
+    following = _next_state(version, replace(state, detector=detector, recent=recent), tail, grid)
+    buckets.write(SERVICE, state_key, dump(following))
     return {
         "result_key": result_key,
         "state_key": state_key,
         "accumulated": accumulated,
-        "events": _events(grid, segment, on & shown, shown_scores, version.sensors),
+        "events": [_event(each, version.sensors) for each in explained],
     }
 
 
@@ -152,9 +163,8 @@ def _joined(earlier: Readings | None, fresh: Readings) -> Readings:
     )
 
 
-def _next_state(
-    version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], grid: Grid, detector: Any
-) -> LiveState:
+def _next_state(version: VersionFiles, state: LiveState, tail: Mapping[str, Readings], grid: Grid) -> LiveState:
+    """The state with what was read; `state` has what was scored already."""
     last_us = int(grid.timestamps[-1]) if len(grid.timestamps) else state.last_us
     # No row yet: no reading yet, so there is nothing to look back on.
     keep_from = np.iinfo(np.int64).min if last_us is None else last_us - version.sampling.history_us(2)
@@ -165,23 +175,25 @@ def _next_state(
             there = column[~np.isnan(column)]
             off_value = float(there[-1]) if len(there) else off_value
     kept = {component: remembered(readings, keep_from) for component, readings in tail.items()}
-    return LiveState(last_us, kept, off_value, detector)
+    return replace(state, last_us=last_us, tail=kept, off_value=off_value)
 
 
-def _events(
-    grid: Grid, segment: np.ndarray, rows: np.ndarray, scores: Scores, sensors: Sequence[str]
-) -> list[dict[str, Any]]:
-    times = grid.timestamps[rows]
-    found = find_events(times, scores.alarm, segment[rows], scores.contribution, grid.rate_us)
-    return [
-        {
-            "start_us": event.start_us,
-            "end_us": event.end_us,
-            "n_rows": event.rows[1] - event.rows[0] + 1,
-            "diagnostics": dict(zip(sensors, event.contribution.tolist(), strict=True)),
-        }
-        for event in found
-    ]
+def _event(explained: Explained, sensors: Sequence[str]) -> dict[str, Any]:
+    event = explained.event
+    return {
+        "start_us": event.start_us,
+        "end_us": event.end_us,
+        "n_rows": event.rows[1] - event.rows[0] + 1,
+        "diagnostics": dict(zip(sensors, event.contribution.tolist(), strict=True)),
+        "evidence": explained.evidence,
+    }
+
+
+def _write_evidence(buckets: Buckets, job: Mapping[str, Any], window: Window, explained: Sequence[Explained]) -> None:
+    """Beside the results, a line for each event; no event, no file."""
+    if explained:
+        key = layout.evidence(job["output"].get("Prefix", ""), _instant(window.start_us))
+        buckets.write(job["output"]["Bucket"], key, evidence_lines(explained).encode())
 
 
 def _instant(us: int) -> datetime:

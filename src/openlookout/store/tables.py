@@ -312,6 +312,7 @@ inference_event = Table(
     Column("ended_at", Instant, nullable=False),
     Column("n_rows", Integer, nullable=False),
     Column("diagnostics", JSON, nullable=False),  # Sensor -> mean share over the rows.
+    Column("evidence", JSON(none_as_null=True)),  # The record of detection/evidence.py.
     Index("inference_event_by_start", "scheduler_id", "started_at", "id"),
 )
 
