@@ -133,7 +133,7 @@ def test_bands_hold_the_share_of_fresh_normal_readings_that_they_promise() -> No
     for seed in range(1, 6):
         rows = plant(N_LIVE, 6, seed)
         scores, _ = SIX.score(rows, np.zeros(N_LIVE, np.int64))
-        expected = pointwise_expected(SIX.scaling, SIX.expectation, rows, scores.steady, scores.alarm)
+        expected, _ = pointwise_expected(SIX.scaling, SIX.expectation, rows, scores.steady, scores.alarm)
         low, high = SIX.scaling.scale * SIX.expectation.low, SIX.scaling.scale * SIX.expectation.high
         inside.append(((rows >= expected + low) & (rows <= expected + high))[:, :5].mean())
     # 15,000 readings at .99; neighbouring rows are independent here but for the two causes.

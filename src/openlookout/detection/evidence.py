@@ -71,12 +71,14 @@ class _Case:
 
 @dataclass(frozen=True)
 class _Look:
-    """Rows as the rules see them, with some sensors masked: unclipped deviations, what is expected of them, how far
-    they are off in usual deviations, and (n_sensors,) how much each deviates in the event.
+    """Rows as the rules see them, with some sensors masked: unclipped deviations, what is expected of them and how
+    many times wider the band is than usual, how far they are off in usual deviations, and (n_sensors,) how much each
+    deviates in the event.
     """
 
     rows: Floats
     expected: Floats
+    wider: Floats
     sigmas: Floats
     excess: Floats
 
@@ -105,17 +107,18 @@ def gather(
 
 def pointwise_expected(
     scaling: Scaling, expectation: Expectation, readings: Floats, steady: Steady, alarm: Booleans
-) -> Floats:
-    """(n_rows, n_sensors): what the other sensors let expect of each, in its units.
+) -> tuple[Floats, Floats]:
+    """Give what the other sensors let expect of each, in its units, and how many times wider its band is than usual.
 
-    In rows that alarm without the few sensors that are off most: a broken one must not bend what is expected of others.
+    Both (n_rows, n_sensors). In rows that alarm without the few sensors that are off most: a broken one must not bend
+    what is expected of others.
     """
     rows, level = raw_rows(readings, steady, scaling)
     unknown = np.isnan(rows)
-    expected = expectation.expected(rows, unknown)
+    expected, wider = expectation.expected(rows, unknown)
     which = np.flatnonzero(alarm)
     for _ in range(min(SUSPECTS_MAX, rows.shape[1] // 2)):
-        size = np.abs(rows[which] - expected[which]) / expectation.spread
+        size = np.abs(rows[which] - expected[which]) / (expectation.spread * wider[which])
         size = np.where(unknown[which], 0.0, np.nan_to_num(size))
         worst = size.argmax(axis=1)
         is_off = size[np.arange(len(which)), worst] > POINTWISE_SIGMAS
@@ -123,8 +126,8 @@ def pointwise_expected(
         if not len(which):
             break
         unknown[which, worst] = True
-        expected[which] = expectation.expected(rows[which], unknown[which])
-    return in_units(expected, level, scaling)
+        expected[which], wider[which] = expectation.expected(rows[which], unknown[which])
+    return in_units(expected, level, scaling), wider
 
 
 def _look(case: _Case, masked: Sequence[int]) -> _Look:
@@ -133,10 +136,10 @@ def _look(case: _Case, masked: Sequence[int]) -> _Look:
     missing = np.isnan(rows)
     unknown = missing.copy()
     unknown[:, list(masked)] = True
-    expected = expectation.expected(rows, unknown)
-    sigmas = np.clip((rows - expected) / expectation.spread, -FAR, FAR)
+    expected, wider = expectation.expected(rows, unknown)
+    sigmas = np.clip((rows - expected) / (expectation.spread * wider), -FAR, FAR)
     excess = np.maximum(_squares(sigmas[case.begin :]).mean(axis=0) - DEVIATES**2, 0.0)
-    return _Look(rows, expected, sigmas, excess)
+    return _Look(rows, expected, wider, sigmas, excess)
 
 
 def _squares(sigmas: Floats) -> Floats:
@@ -347,8 +350,8 @@ def _sensor(case: _Case, look: _Look, k: int, onset_us: int | None) -> SensorEvi
     expected = look.expected[[row]]
     told = {
         "expected": expected,
-        "low": expected + expectation.low,
-        "high": expected + expectation.high,
+        "low": expected + expectation.low * look.wider[[row]],
+        "high": expected + expectation.high * look.wider[[row]],
     }
     record["measured"] = _digits(event.readings[row, k])
     for part, values in told.items():

@@ -46,8 +46,11 @@ class Expectation:
     known: Floats
     known_distance: float
 
-    def expected(self, rows: Floats, unknown: Booleans) -> Floats:
-        """(n_rows, n_sensors): what the known sensors let expect, of each known one what the other known ones do."""
+    def expected(self, rows: Floats, unknown: Booleans) -> tuple[Floats, Floats]:
+        """Give what the known sensors let expect, of each known one what the other known ones do, (n_rows, n_sensors).
+
+        And how many times wider the band is than where all others are known.
+        """
         return _expected(self.gaussian, rows, unknown)
 
     def far(self, rows: Floats) -> Floats:
@@ -74,7 +77,7 @@ def fit_expectation(
         others = use.copy()
         others[block] = False
         held = fit_gaussian(values[others])
-        residuals[block] = steady[block] - _expected(held, steady[block], missing[block])
+        residuals[block] = steady[block] - _expected(held, steady[block], missing[block])[0]
         remembered = values[_thinned(np.flatnonzero(others), KNOWN_ROWS)]
         distances.append(_nearest(values[_thinned(block, KNOWN_ROWS)], remembered))
     low, high, spread, explained = (np.zeros(n_sensors) for _ in range(4))
@@ -114,27 +117,29 @@ def in_units(rows: Floats, level: Floats, scaling: Scaling) -> Floats:
     return scaling.center + np.where(scaling.is_constant, 0.0, scaling.scale * (rows + level))
 
 
-def _expected(gaussian: Gaussian, rows: Floats, unknown: Booleans) -> Floats:
+def _expected(gaussian: Gaussian, rows: Floats, unknown: Booleans) -> tuple[Floats, Floats]:
     """Each group of rows in which the same sensors are unknown at once."""
     mean, precision = gaussian.mean, gaussian.precision
-    out = np.empty_like(rows)
-    packed = np.packbits(unknown, axis=1)
-    _, first, group = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    whole = np.diag(precision)
+    expected, wider = np.empty_like(rows), np.empty_like(rows)
+    _, first, group = np.unique(np.packbits(unknown, axis=1), axis=0, return_index=True, return_inverse=True)
     group = group.ravel()
     for number, row in enumerate(first):
         hidden = np.flatnonzero(unknown[row])
         mine = group == number
         off = np.where(unknown[mine], 0.0, rows[mine] - mean)
-        weight = np.diag(precision).copy()
+        weight = whole.copy()
         if len(hidden):
-            within = np.linalg.solve(precision[np.ix_(hidden, hidden)], precision[hidden])
+            inverse = np.linalg.inv(precision[np.ix_(hidden, hidden)])
+            within = inverse @ precision[hidden]
             off[:, hidden] = -(off @ within.T)
             weight -= (precision[:, hidden] * within.T).sum(axis=1)
-            weight[hidden] = 1.0
+            weight[hidden] = 1 / np.diag(inverse)
         told = (off @ precision) / weight
         told[:, hidden] = 0.0
-        out[mine] = off - told + mean
-    return out
+        expected[mine] = off - told + mean
+        wider[mine] = np.sqrt(np.maximum(whole / weight, 1.0))
+    return expected, wider
 
 
 def _thinned(rows: Integers, n_max: int) -> Integers:

@@ -2,8 +2,9 @@
 
 `events.json`: the events of its evaluation, `{"events": [{"start", "end", "evidence"}]}` (detection/evidence.py).
 `pointwise/000000.parquet` …: for each row `timestamp`, `anomaly_score`, and for each sensor (`component\\sensor`)
-`measured:<sensor>` and `expected:<sensor>`, in its units. `bands.json`: `{"parts": [{"key", "first_us", "last_us"}],
-"bands": {sensor: [below, above]}}`: the band around what is expected holds 99 % of normal readings.
+`measured:<sensor>` and `expected:<sensor>` in its units, and `wider:<sensor>`, how many times wider its band is than
+usual. `bands.json`: `{"parts": [{"key", "first_us", "last_us"}], "bands": {sensor: [below, above]}}`: the usual band,
+from expected + below to expected + above, holds 99 % of normal readings.
 `detectability.json`: which faults it would find (detection/detectability.py).
 """
 
@@ -53,7 +54,7 @@ def write_pointwise(
     parts = []
     for number, some in enumerate(_parts(len(rows.timestamps), len(sensors))):
         readings, timestamps = rows.readings[some], rows.timestamps[some]
-        expected = pointwise_expected(scaling, expectation, readings, rows.steady[some], rows.alarm[some])
+        expected, wider = pointwise_expected(scaling, expectation, readings, rows.steady[some], rows.alarm[some])
         columns: dict[str, Any] = {
             "timestamp": pl.Series(timestamps).cast(pl.Datetime("us")),
             "anomaly_score": anomaly[some],
@@ -61,6 +62,7 @@ def write_pointwise(
         for k, name in enumerate(sensors):
             columns[f"measured:{name}"] = readings[:, k].astype(np.float32)
             columns[f"expected:{name}"] = expected[:, k].astype(np.float32)
+            columns[f"wider:{name}"] = wider[:, k].astype(np.float32)
         out = io.BytesIO()
         pl.DataFrame(columns).write_parquet(out, compression="zstd")
         for place in places:
@@ -97,7 +99,7 @@ def read_course(buckets: Buckets, prefix: str, sensor: str, start_us: int, end_u
     said = _json(buckets, layout.bands(place))
     if said is None or sensor not in said["bands"]:
         return None
-    columns = ["timestamp", f"measured:{sensor}", f"expected:{sensor}"]
+    columns = ["timestamp", f"measured:{sensor}", f"expected:{sensor}", f"wider:{sensor}"]
     frames = [
         pl.read_parquet(io.BytesIO(buckets.read(SERVICE, place + part["key"])), columns=columns)
         for part in said["parts"]
@@ -108,9 +110,9 @@ def read_course(buckets: Buckets, prefix: str, sensor: str, start_us: int, end_u
     frame = pl.concat(frames)
     times = frame["timestamp"].cast(pl.Int64).to_numpy()
     inside = (times >= start_us) & (times <= end_us)
-    measured, expected = (frame[name].to_numpy()[inside].astype(np.float64) for name in columns[1:])
+    measured, expected, wider = (frame[name].to_numpy()[inside].astype(np.float64) for name in columns[1:])
     below, above = said["bands"][sensor]
-    return SensorCourse(times[inside], measured, expected, expected + below, expected + above)
+    return SensorCourse(times[inside], measured, expected, expected + below * wider, expected + above * wider)
 
 
 def read_events(buckets: Buckets, prefix: str) -> list[dict[str, Any]] | None:
