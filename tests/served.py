@@ -15,6 +15,7 @@ from botocore.config import Config
 from openlookout.clock import ManualClock
 from openlookout.jobs import engine
 from openlookout.limits import OWN, Limits
+from openlookout.operations.changes import refusals
 from openlookout.operations.dispatch import dispatcher
 from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
@@ -76,6 +77,7 @@ def api_alone(url: str, limits: Limits = OWN) -> Iterator[Api]:
     ports = Ports(database, queue, clock, Tokens.of(database), limits)
     server = Server(
         dispatch=dispatcher(ports),
+        refused=refusals(ports),
         keys=KeyStore(database),
         account=ACCOUNT,
         region=REGION,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from openlookout.api.definition import definition
-from openlookout.cli import app, keys
+from openlookout.cli import app, audit, keys
 from openlookout.limits import AWS, OWN, Limits, read_limits
 from openlookout.settings import ENVIRONMENT_PREFIX, Settings, read_settings
 
@@ -48,6 +48,8 @@ def test_every_command_is_in_the_docs() -> None:
         assert f"openlookout {command.name or command.callback.__name__}" in text
     assert "openlookout keys create" in text
     assert len(keys.registered_commands) == 3
+    for command in audit.registered_commands:
+        assert f"openlookout audit {command.name}" in text
 
 
 def test_flags_win_over_the_environment_and_that_over_the_defaults(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="Make, list and delete access keys.")
 app.add_typer(keys, name="keys")
+audit = typer.Typer(no_args_is_help=True, help="Export the audit log, and see that nobody changed it.")
+app.add_typer(audit, name="audit")
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the database and the buckets. [default: openlookout-data]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -44,7 +46,9 @@ def serve(
     limits: Limits = None,
 ) -> None:
     """Run the whole service in one process: API, workers and ticker."""
-    from openlookout import app as service_app
+    from openlookout.app import api
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.service import running
     from openlookout.settings import read_settings
 
     flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
@@ -52,12 +56,12 @@ def serve(
         settings = read_settings(flags)
         # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with service_app.running(settings) as service:
-            service_app.check_keys(settings, service.database)
-            with service_app.bind(settings) as listening:
-                _say_where(service_app.in_url(settings.host), listening.getsockname()[1], settings.data)
-                service_app.serve(service, listening)
-    except (service_app.StartRefused, ValueError) as error:
+        with running(settings) as service:
+            api.check_keys(settings, service.database)
+            with api.bind(settings) as listening:
+                _say_where(api.in_url(settings.host), listening.getsockname()[1], settings.data)
+                api.serve(service.server, listening)
+    except (StartRefused, ValueError) as error:
         _refuse(error)
     except KeyboardInterrupt:
         pass
@@ -69,13 +73,14 @@ def serve(
 @app.command(hidden=True)
 def engine(data: Data = None) -> None:
     """Run workers and ticker until a line comes or the process that started this has ended: for 'openlookout.local'."""
-    from openlookout import app as service_app
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.service import running
     from openlookout.settings import read_settings
 
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a notebook is for the notebook.
     try:
-        with service_app.running(read_settings({"data": data})):
+        with running(read_settings({"data": data})):
             typer.echo("ready")
             sys.stdout.flush()
             # Not the pipe's end alone: a fork of the program holds a copy of it.
@@ -88,7 +93,7 @@ def engine(data: Data = None) -> None:
             threading.Thread(target=listen, daemon=True).start()
             while os.getppid() == parent and not told.wait(PARENT_LOOK_SECONDS):
                 pass
-    except (service_app.StartRefused, ValueError) as error:
+    except (StartRefused, ValueError) as error:
         _refuse(error)
     os._exit(0)
 
@@ -168,13 +173,19 @@ def create_key(
     data: Data = None,
     account: Account = None,
     note: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="It may look at everything and change nothing.")
+    ] = False,
 ) -> None:
     """Make an access key; from then on every request must be signed with one."""
     from openlookout.settings import read_settings
     from openlookout.store import keys as store
 
     settings = read_settings({"data": data, "account": account})
-    made = store.create_key(_database(settings.data, settings.database_url), settings.account, note, datetime.now(UTC))
+    database = _database(settings.data, settings.database_url)
+    made = store.create_key(
+        database, settings.account, note, datetime.now(UTC), settings.region, is_read_only=read_only
+    )
     typer.echo(f"export AWS_ACCESS_KEY_ID={made.id}")
     typer.echo(f"export AWS_SECRET_ACCESS_KEY={made.secret}")
 
@@ -186,8 +197,9 @@ def list_keys(data: Data = None) -> None:
     from openlookout.store import keys as store
 
     settings = read_settings({"data": data})
-    for key_id, account, note, created_at in store.list_keys(_database(settings.data, settings.database_url)):
-        typer.echo(f"{key_id}  {account}  {created_at:%Y-%m-%dT%H:%M:%SZ}  {note or ''}".rstrip())
+    for key in store.list_keys(_database(settings.data, settings.database_url)):
+        may = "read-only" if key.is_read_only else "full     "
+        typer.echo(f"{key.id}  {key.account}  {key.created_at:%Y-%m-%dT%H:%M:%SZ}  {may}  {key.note or ''}".rstrip())
 
 
 @keys.command(name="delete")
@@ -197,13 +209,54 @@ def delete_key(key_id: str, data: Data = None) -> None:
     from openlookout.store import keys as store
 
     settings = read_settings({"data": data})
-    if not store.delete_key(_database(settings.data, settings.database_url), key_id):
+    database = _database(settings.data, settings.database_url)
+    if not store.delete_key(database, key_id, datetime.now(UTC), settings.region):
         _refuse(ValueError(f"there is no access key {key_id}"))
     typer.echo(f"Deleted {key_id}")
 
 
+@audit.command(name="export")
+def export_audit(
+    data: Data = None,
+    after: Annotated[int, typer.Option(min=0, help="Only records with a higher sequence.")] = 0,
+) -> None:
+    """Write the audit log of all accounts to standard output, oldest first, one JSON object a line."""
+    from openlookout.settings import read_settings
+    from openlookout.store.audit import records
+
+    settings = read_settings({"data": data})
+    for record in records(_database(settings.data, settings.database_url), after=after):
+        sys.stdout.write(record.line() + "\n")
+
+
+@audit.command(name="verify")
+def verify_audit(
+    data: Data = None,
+    file: Annotated[Path | None, typer.Option(help="An export to verify, instead of the database.")] = None,
+    known: Annotated[
+        list[str] | None, typer.Option(help="SEQUENCE:HASH as an earlier call told; may be given often.")
+    ] = None,
+) -> None:
+    """Hold every record against its hash and the one before; say the last sequence and hash, to be noted elsewhere."""
+    from openlookout.settings import read_settings
+    from openlookout.store.audit import AuditBroken, read_line, read_noted, verify, verify_database
+
+    try:
+        noted = read_noted(known or [])
+        if file is None:
+            settings = read_settings({"data": data})
+            sequence, last = verify_database(_database(settings.data, settings.database_url), noted)
+        else:
+            with file.open() as lines:
+                sequence, last = verify(map(read_line, lines), noted)
+    except (AuditBroken, OSError, ValueError) as error:
+        _refuse(error)
+    typer.echo(f"{sequence} records, unchanged" if file is None else f"up to record {sequence}, unchanged")
+    typer.echo(f"{sequence}:{last}")
+
+
 def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:
-    from openlookout.app import beside
+    from openlookout.app.foundation import opened
     from openlookout.archive.file import ArchiveError
     from openlookout.archive.transfer import Place
     from openlookout.buckets.errors import BucketError
@@ -211,8 +264,8 @@ def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> 
 
     try:
         settings = read_settings(flags)
-        with beside(settings) as (ports, buckets):
-            work(Place(ports, buckets, settings.account, settings.region))
+        with opened(settings) as foundation:
+            work(Place(foundation.ports(), foundation.buckets, settings.account, settings.region))
     except (ArchiveError, BucketError, OSError, ValueError) as error:
         _refuse(error)
 

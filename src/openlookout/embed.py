@@ -16,7 +16,9 @@ from typing import IO, Any, TypeVar
 from botocore.awsrequest import AWSResponse
 
 from openlookout.api import client_model
-from openlookout.app import StartRefused, beside, embedded_app
+from openlookout.app.api import embedded_app
+from openlookout.app.foundation import opened
+from openlookout.app.refused import StartRefused
 from openlookout.clients import Client, make_client
 from openlookout.settings import read_settings
 
@@ -58,8 +60,7 @@ class _Local:
         self._engine = _Engine(path)
         with ExitStack() as stack:
             stack.callback(self._engine.stop)
-            ports, _ = stack.enter_context(beside(settings))
-            self._app = embedded_app(settings, ports)
+            self._app = embedded_app(stack.enter_context(opened(settings)))
             self._loop = _Loop()
             stack.callback(self._loop.stop)
             self._open = stack.pop_all()

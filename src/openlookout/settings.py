@@ -38,6 +38,8 @@ class Settings:
     """The quotas: `own`, generous for one's own machine, or `aws`, the service's documented ones."""
     token_hours: int = 24
     """How many hours a ClientToken is remembered after the work behind its request has ended."""
+    late_hours: int = 24
+    """How many hours after its window an input file still corrects the results; 0: never."""
     workers: int = 0
     """How many child processes compute at once; 0: as many as there are processors."""
 

@@ -25,7 +25,7 @@ from moto.server import ThreadedMotoServer
 
 from openlookout.api.client_model import install
 from openlookout.api.definition import definition
-from openlookout.app import running
+from openlookout.app.service import running
 from openlookout.clock import ManualClock
 from openlookout.settings import Settings
 from openlookout.wire.server import create_app

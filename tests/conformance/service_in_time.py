@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from openlookout.app import running
+from openlookout.app.service import running
 from openlookout.clock import ManualClock
 from openlookout.settings import Settings
 from openlookout.wire.server import create_app

@@ -11,7 +11,7 @@ from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.evidence import pointwise_expected
 from openlookout.detection.evidence_record import gone_on
 from openlookout.detection.model_file import load, save
-from openlookout.detection.recent import Explained, Recent, explain, recent_of, scored_rows
+from openlookout.detection.recent import Explained, Recent, explain, recent_of, remembered, scored_rows
 from openlookout.detection.similar import similarities, similarity
 
 RATE_US = 60_000_000
@@ -28,8 +28,8 @@ def explained(rows: Floats, cuts: list[int] | None = None, detector: Ensemble = 
         part = slice(first, last)
         scores, state = detector.score(rows[part], segment[part], state)
         scored = scored_rows(times[part], segment[part], rows[part], scores)
-        events, recent = explain(detector, scored, scores.contribution, rate_us=RATE_US, names=names, before=before)
-        before = recent_of(recent.arrays())
+        events = explain(detector, scored, scores.contribution, rate_us=RATE_US, names=names, before=before)
+        before = recent_of(remembered(scored, before).arrays())
         if found and events and events[0].event.start_us == found[-1].event.end_us:
             found.pop()
         found += events
@@ -157,7 +157,7 @@ def test_what_is_remembered_is_bounded_however_long_an_event_lasts() -> None:
     rows[300:, 2] += 5
     scores, _ = SIX.score(rows, np.zeros(len(rows), np.int64))
     scored = scored_rows(np.arange(len(rows)) * RATE_US, np.zeros(len(rows), np.int64), rows, scores)
-    _, recent = explain(SIX, scored, scores.contribution, rate_us=RATE_US, names=NAMES[:6])
+    recent = remembered(scored)
     assert len(recent.timestamps) == 128 + 256 + 128
 
 

@@ -76,6 +76,7 @@ ANSWER = {
     "earlier_state_key": EARLIER,
     "accumulated": "models/m/accumulated/e-1/",
     "events": [],
+    "inputs": [],
 }
 
 

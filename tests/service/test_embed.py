@@ -15,7 +15,7 @@ from botocore.exceptions import WaiterError
 
 import openlookout
 from openlookout.api.client_model import LIST_RESULTS, WAITERS
-from openlookout.app import StartRefused
+from openlookout.app.refused import StartRefused
 from service.test_retraining import BUCKET, N_DAYS, ROWS_A_DAY, START, readings
 from serving import ROLE, serving
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from openlookout.app import running
+from openlookout.app.service import running
 from openlookout.clock import ManualClock
 from openlookout.limits import ENVIRONMENT_PREFIX
 from openlookout.settings import Settings

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from openlookout.app import running
+from openlookout.app.service import running
 from openlookout.clock import ManualClock
 from openlookout.settings import Settings
 from openlookout.wire.server import create_app

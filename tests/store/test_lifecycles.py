@@ -78,6 +78,19 @@ ROWS: list[tuple[Table, dict[str, object]]] = [
             "output": {},
         },
     ),
+    (
+        tables.replay,
+        {
+            "id": "r",
+            "scheduler_id": "s",
+            "origin": "COMMAND",
+            "data_start": NOW,
+            "data_end": NOW,
+            "status": "-",
+            "attempt": 0,
+            "created_at": NOW,
+        },
+    ),
 ]
 # The statuses that the API has for each noun.
 ENUMS = {
@@ -88,6 +101,7 @@ ENUMS = {
     "inference_scheduler": "InferenceSchedulerStatus",
     "retraining_scheduler": "RetrainingSchedulerStatus",
     "inference_execution": "InferenceExecutionStatus",
+    "replay": "InferenceExecutionStatus",  # No noun of the API; ends as an execution does.
 }
 # What may follow what, written down a second time, so that a change of the first is seen.
 ALLOWED = """
@@ -101,7 +115,8 @@ model_version: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED IN_PROGRESS>CANCELED
 model_version: IMPORT_IN_PROGRESS>SUCCESS IMPORT_IN_PROGRESS>FAILED
 inference_scheduler: PENDING>RUNNING PENDING>STOPPING RUNNING>STOPPING STOPPING>STOPPED STOPPED>PENDING
 retraining_scheduler: PENDING>RUNNING PENDING>STOPPING RUNNING>STOPPING STOPPING>STOPPED STOPPED>PENDING
-inference_execution: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED
+inference_execution: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED FAILED>IN_PROGRESS
+replay: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED
 """
 PAIRS = {
     (line.split(":")[0], *pair.split(">"))

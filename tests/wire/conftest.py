@@ -33,11 +33,12 @@ class FixedKeys:
 
 @dataclass(frozen=True)
 class Served:
-    """A served HTTP layer: `calls` are what it dispatched. An operation answers {}, or what `answering` says."""
+    """A served HTTP layer: `calls` are what it dispatched, `refusals` what it told of. An operation answers {}, or what `answering` says."""
 
     port: int
     calls: list[Call]
     operations: dict[str, Operation]
+    refusals: list[Any]
 
     @contextmanager
     def answering(self, name: str, operation: Operation) -> Iterator[None]:
@@ -57,6 +58,7 @@ def serve() -> Iterator[Serve]:
 
         def start(*keys: AccessKey, **options: Any) -> Served:
             calls: list[Call] = []
+            refusals: list[Any] = []
             operations: dict[str, Operation] = {}
 
             def dispatch(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -65,6 +67,7 @@ def serve() -> Iterator[Serve]:
 
             server = Server(
                 dispatch=dispatch,
+                refused=lambda *told: refusals.append(told),
                 keys=FixedKeys(keys),
                 account=ACCOUNT,
                 region=REGION,
@@ -73,7 +76,7 @@ def serve() -> Iterator[Serve]:
                 hosts=options.pop("hosts", frozenset({"127.0.0.1", "localhost", "[::1]"})),
                 **options,
             )
-            return Served(stack.enter_context(served(create_app(server))), calls, operations)
+            return Served(stack.enter_context(served(create_app(server))), calls, operations, refusals)
 
         yield start
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 class Caller:
     """The account and region that a request acts in.
 
-    `principal` is the access key's id, None when the request was let in unsigned.
+    `principal` is the access key's id, None when the request was let in unsigned. One `is_read_only` may look at
+    everything of the account and change nothing.
     """
 
     account: str
     region: str
     request_id: str
     principal: str | None = None
+    is_read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,4 @@ class AccessKey:
     id: str
     secret: str
     account: str
+    is_read_only: bool = False

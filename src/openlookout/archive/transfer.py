@@ -1,7 +1,7 @@
 """Model versions out of an installation's rows and objects into files, and back. No model is ever captive."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from openlookout.operations.datasets import find_dataset, insert_dataset
 from openlookout.operations.imports import COPIED_CONFIGURATION
 from openlookout.operations.models import insert_model, model_arn
 from openlookout.operations.operation import Context, Ports, named, new_hex_id, new_id
+from openlookout.store.audit import LOCAL, Entry, note
 from openlookout.store.lifecycles import WORKING
-from openlookout.store.model_versions import activate, next_version
+from openlookout.store.model_versions import activate, next_version, version_id
+from openlookout.store.subjects import version_subject
 from openlookout.store.tables import dataset, model, model_version
 from openlookout.timeseries.off_condition import OffConditionError
 from openlookout.timeseries.schema import SchemaError, parse_schema, schema_text, subset
@@ -160,6 +162,11 @@ def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, v
         }
         connection.execute(model_version.insert(), row)
         activate(connection, identity, number, now, replacing=False)
+        made = version_subject(connection, version_id(identity, number))
+        assert made is not None
+        asked = {"model": name, "dataset": data, "source_arn": values["source_arn"]}
+        entry = Entry(now, place.account, place.region, LOCAL, "ImportFile", made.arn, "command", request=asked)
+        note(connection, replace(entry, after=made.state))
     return Imported(name, number, data, is_active=found is None or found.active_version is None)
 
 

@@ -13,7 +13,9 @@ import uvicorn
 from botocore.config import Config
 from rich.console import Console
 
-from openlookout.app import Service, StartRefused, bind, http_config, running
+from openlookout.app.api import bind, http_config
+from openlookout.app.refused import StartRefused
+from openlookout.app.service import Service, running
 from openlookout.clock import ManualClock
 from openlookout.demo.files import YEAR_END, write_labels, write_window, write_year
 from openlookout.demo.plant import Plant
@@ -69,7 +71,7 @@ def _run(data: Path, port: int, keep: bool, console: Console) -> Found:
 
 @contextmanager
 def _listening(settings: Settings, service: Service) -> Iterator[str]:
-    server = uvicorn.Server(http_config(service))
+    server = uvicorn.Server(http_config(service.server))
     with bind(settings) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)
         thread.start()

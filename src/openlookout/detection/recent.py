@@ -52,10 +52,10 @@ def explain(
     rate_us: int,
     names: Sequence[str],
     before: Recent | None = None,
-) -> tuple[list[Explained], Recent]:
-    """Find the events of the rows, with `contribution` (n_rows, n_sensors), and give what is to be remembered.
+) -> list[Explained]:
+    """Find the events of the rows, with `contribution` (n_rows, n_sensors).
 
-    `before` is what the call before gave; an event that goes on from there is explained from its begin.
+    `before` is what is remembered of the rows before; an event that goes on from there is explained from its begin.
     """
     events = find_events(rows.timestamps, rows.alarm, rows.segment, contribution, rate_us)
     n_before = 0 if before is None else len(before.timestamps)
@@ -71,7 +71,7 @@ def explain(
         around = Rows(whole.timestamps[part], whole.readings[part], whole.steady[part], first - start, led)
         evidence = gather(detector.scaling, detector.expectation, around, event.contribution, names)
         explained.append(Explained(event, evidence))
-    return explained, _remembered(whole)
+    return explained
 
 
 def scored_rows(timestamps: Integers, segment: Integers, readings: Floats, scores: Scores) -> Recent:
@@ -91,7 +91,9 @@ def _begin(rows: Recent, row: int) -> int:
     return row
 
 
-def _remembered(rows: Recent) -> Recent:
+def remembered(rows: Recent, before: Recent | None = None) -> Recent:
+    """What the rows after these need to know of them, and of those before."""
+    rows = rows if before is None else _joined(before, rows)
     n = len(rows.timestamps)
     if not n:
         return rows

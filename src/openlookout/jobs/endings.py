@@ -4,15 +4,18 @@ One row is published, guarded by status and attempt; only then do the others fol
 the client token of the request behind the work.
 """
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from openlookout.jobs.records import recorded, version_recorded
 from openlookout.jobs.workplace import Workplace, publish, reason
 from openlookout.store.client_tokens import note_ended
 from openlookout.store.lifecycles import DATASET, INGESTION_JOB, MODEL, MODEL_VERSION, move
 from openlookout.store.model_versions import activate, is_version, version_parts
+from openlookout.store.subjects import ingestion_subject
 from openlookout.store.tables import dataset, ingestion_job, model
 
 
@@ -28,11 +31,12 @@ def fill_dataset(
 ) -> bool:
     """End an ingestion or dataset import with SUCCESS: its data is the dataset's. False: it was not to be ended."""
     this = ingestion_job.c.id == job_id
-    if not publish(connection, INGESTION_JOB, this, attempt, "SUCCESS", **values):
-        return False
-    of = connection.execute(select(ingestion_job.c.dataset_id).where(this)).scalar_one()
-    filled = {"ingestion_job_id": job_id, "data_schema": data_schema, "source_arn": source_arn}
-    move(connection, DATASET, dataset.c.id == of, "ACTIVE", updated_at=now, **filled)
+    with _recorded_job(connection, now, job_id):
+        if not publish(connection, INGESTION_JOB, this, attempt, "SUCCESS", **values):
+            return False
+        of = connection.execute(select(ingestion_job.c.dataset_id).where(this)).scalar_one()
+        filled = {"ingestion_job_id": job_id, "data_schema": data_schema, "source_arn": source_arn}
+        move(connection, DATASET, dataset.c.id == of, "ACTIVE", updated_at=now, **filled)
     note_ended(connection, job_id, now)
     return True
 
@@ -41,7 +45,7 @@ def fail_dataset(workplace: Workplace, job_id: str, reason_text: str) -> None:
     """End an ingestion or dataset import with FAILED: the dataset is as it was before."""
     now = workplace.now()
     this = ingestion_job.c.id == job_id
-    with workplace.database.writing() as connection:
+    with workplace.database.writing() as connection, _recorded_job(connection, now, job_id):
         job = connection.execute(select(ingestion_job).where(this)).one()
         if publish(connection, INGESTION_JOB, this, None, "FAILED", failed_reason=reason(reason_text)):
             move(connection, DATASET, dataset.c.id == job.dataset_id, job.dataset_status_before, updated_at=now)
@@ -52,11 +56,13 @@ def succeed_version(
     connection: Connection, identity: str, attempt: int, now: datetime, values: dict[str, Any], *, replacing: bool
 ) -> bool:
     """End a version's work with SUCCESS; active, if none is or it is `replacing`. False: it was not to be ended."""
-    if not publish(connection, MODEL_VERSION, is_version(identity), attempt, "SUCCESS", updated_at=now, **values):
-        return False
-    model_id, number = version_parts(identity)
-    move(connection, MODEL, model.c.id == model_id, "SUCCESS", updated_at=now)
-    activate(connection, model_id, number, now, replacing=replacing)
+    with version_recorded(connection, now, "EndModelVersion", identity):
+        this = is_version(identity)
+        if not publish(connection, MODEL_VERSION, this, attempt, "SUCCESS", updated_at=now, **values):
+            return False
+        model_id, number = version_parts(identity)
+        move(connection, MODEL, model.c.id == model_id, "SUCCESS", updated_at=now)
+        activate(connection, model_id, number, now, replacing=replacing)
     note_ended(connection, identity, now)
     return True
 
@@ -66,6 +72,11 @@ def fail_version(
 ) -> None:
     """End a version's work with FAILED."""
     said = {"failed_reason": reason(reason_text), "updated_at": now, **values}
-    if publish(connection, MODEL_VERSION, is_version(identity), None, "FAILED", **said):
-        move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
-        note_ended(connection, identity, now)
+    with version_recorded(connection, now, "EndModelVersion", identity):
+        if publish(connection, MODEL_VERSION, is_version(identity), None, "FAILED", **said):
+            move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
+            note_ended(connection, identity, now)
+
+
+def _recorded_job(connection: Connection, now: datetime, job_id: str) -> AbstractContextManager[None]:
+    return recorded(connection, now, "EndDataIngestionJob", job_id, lambda: ingestion_subject(connection, job_id))

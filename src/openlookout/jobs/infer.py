@@ -5,7 +5,6 @@ of one scheduler follow each other, oldest first, because each looks back on the
 the execution.
 """
 
-import uuid
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,16 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from openlookout.buckets.buckets import SERVICE, open_buckets
-from openlookout.detection.evidence_record import gone_on
+from openlookout.jobs.checkpoints import keep_live
 from openlookout.jobs.engine import Steps
+from openlookout.jobs.event_rows import keep_event
 from openlookout.jobs.inference_work import infer_window
-from openlookout.jobs.ticker import open_execution
+from openlookout.jobs.turns import enqueue_next
 from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
 from openlookout.store.lifecycles import INFERENCE_EXECUTION
 from openlookout.store.tables import (
     accumulated,
-    from_microseconds,
-    inference_event,
     inference_execution,
     inference_scheduler,
     model,
@@ -47,20 +45,20 @@ class Infer:
             return
         answer = steps.run("score", self._score, identity, attempt)
         if "failed" in answer:
-            self.abandon(identity, answer["failed"])
+            self.abandon(identity, answer["failed"], answer["inputs"])
         else:
             self.finish(steps, identity, attempt, answer)
 
     def finish(self, steps: Steps, identity: str, attempt: int, answer: dict[str, Any]) -> None:
-        """Publish what was scored and delete the state before it; an attempt that may not publish deletes none."""
-        if self._publish(identity, attempt, answer):
-            steps.run("tidy", self._tidy, answer["earlier_state_key"])
+        """Publish what was scored and delete the states before it; an attempt that may not publish deletes none."""
+        unnamed = self._publish(identity, attempt, answer)
+        if unnamed:
+            steps.run("tidy", self._tidy, unnamed)
 
     @retried
-    def _tidy(self, state_key: str | None) -> None:
-        """Delete the state that the published one replaces: no row mentions it any more."""
-        if state_key is not None:
-            open_buckets(self._workplace.buckets).delete(SERVICE, [state_key])
+    def _tidy(self, state_keys: list[str]) -> None:
+        """Delete states that no row mentions any more."""
+        open_buckets(self._workplace.buckets).delete(SERVICE, state_keys)
 
     @retried
     def _score(self, identity: str, attempt: int) -> dict[str, Any]:
@@ -109,20 +107,22 @@ class Infer:
             "rows": limits.inference_rows_a_minute * minutes,
         }
 
-    def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> bool:
+    def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> list[str]:
+        """Give the keys of the states that no row mentions any more; nothing is published by an attempt given up."""
         with self._workplace.database.writing() as connection:
             execution = _execution(connection, identity)
             values: dict[str, object] = {
                 "version": answer["version"],
                 "result_bucket": execution.output["S3OutputConfiguration"]["Bucket"],
                 "result_key": answer["result_key"],
+                "inputs": answer["inputs"],
             }
             this = inference_execution.c.id == identity
             if not publish(connection, INFERENCE_EXECUTION, this, attempt, "SUCCESS", **values):
-                return False
+                return []
             _accumulate(connection, execution, answer)
             for event in answer["events"]:
-                _keep_event(connection, execution.scheduler_id, event)
+                keep_event(connection, execution.scheduler_id, event)
             connection.execute(
                 update(inference_scheduler)
                 .where(inference_scheduler.c.id == execution.scheduler_id)
@@ -132,20 +132,17 @@ class Infer:
                     state_version=answer["version"],
                 )
             )
-            self._enqueue_next(connection, execution.scheduler_id)
-        return True
+            unnamed = keep_live(connection, execution, answer, self._workplace.late)
+            enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
+        return unnamed
 
-    def abandon(self, identity: str, reason_text: str) -> None:
+    def abandon(self, identity: str, reason_text: str, inputs: list[str] | None = None) -> None:
         with self._workplace.database.writing() as connection:
             execution = _execution(connection, identity)
             this = inference_execution.c.id == identity
-            if publish(connection, INFERENCE_EXECUTION, this, None, "FAILED", failed_reason=reason(reason_text)):
-                self._enqueue_next(connection, execution.scheduler_id)
-
-    def _enqueue_next(self, connection: Connection, scheduler_id: str) -> None:
-        following = open_execution(connection, scheduler_id)
-        if following is not None:
-            self._workplace.queue.enqueue(connection, "infer", following)
+            values = {"failed_reason": reason(reason_text), "inputs": inputs}
+            if publish(connection, INFERENCE_EXECUTION, this, None, "FAILED", **values):
+                enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
 
 
 def _execution(connection: Connection, identity: str) -> Row[Any]:
@@ -159,36 +156,3 @@ def _accumulate(connection: Connection, execution: Row[Any], answer: dict[str, A
     connection.execute(delete(accumulated).where(*(accumulated.c[name] == value for name, value in window.items())))
     row = {**window, "data_start": execution.data_start, "prefix": answer["accumulated"]}
     connection.execute(accumulated.insert(), row)
-
-
-def _keep_event(connection: Connection, scheduler_id: str, event: dict[str, Any]) -> None:
-    """Add an event, or let the one that ended just where this begins go on."""
-    start, end = from_microseconds(event["start_us"]), from_microseconds(event["end_us"])
-    earlier = connection.execute(
-        select(inference_event).where(
-            inference_event.c.scheduler_id == scheduler_id, inference_event.c.ended_at == start
-        )
-    ).one_or_none()
-    if earlier is None:
-        row = {
-            "id": uuid.uuid4().hex,
-            "scheduler_id": scheduler_id,
-            "started_at": start,
-            "ended_at": end,
-            "n_rows": event["n_rows"],
-            "diagnostics": event["diagnostics"],
-            "evidence": event["evidence"],
-        }
-        connection.execute(inference_event.insert(), row)
-        return
-    n = earlier.n_rows + event["n_rows"]
-    diagnostics = {
-        name: (earlier.diagnostics.get(name, 0.0) * earlier.n_rows + share * event["n_rows"]) / n
-        for name, share in event["diagnostics"].items()
-    }
-    evidence = gone_on(earlier.evidence, event["evidence"], diagnostics)
-    connection.execute(
-        update(inference_event)
-        .where(inference_event.c.id == earlier.id)
-        .values(ended_at=end, n_rows=n, diagnostics=diagnostics, evidence=evidence)
-    )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
 from openlookout.store import client_tokens
+from openlookout.store.audit import SYSTEM, Entry, note
 from openlookout.store.database import Database
 
 KEEP = timedelta(hours=24)
@@ -21,5 +22,18 @@ def forget_ended(queue: JobQueue) -> None:
 
 def forget_tokens(database: Database, clock: Clock, hours: int) -> None:
     """Forget the client tokens whose work ended so many hours ago."""
+    now = clock.now()
     with database.writing() as connection:
-        client_tokens.forget_ended(connection, clock.now() - timedelta(hours=hours))
+        for account, region, n_forgotten in client_tokens.forget_ended(connection, now - timedelta(hours=hours)):
+            entry = Entry(
+                at=now,
+                account=account,
+                region=region,
+                principal=SYSTEM,
+                operation="ForgetClientTokens",
+                resource=None,
+                request_id="retention",
+                request={"hours": hours},
+                after={"n_forgotten": n_forgotten},
+            )
+            note(connection, entry)

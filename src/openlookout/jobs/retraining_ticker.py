@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
+from openlookout.jobs.records import version_recorded
 from openlookout.store.calendar import next_occurrence, period
 from openlookout.store.database import Database
 from openlookout.store.lifecycles import MODEL, RETRAINING_SCHEDULER, WORKING, move
@@ -89,8 +90,10 @@ class RetrainingTicker:
             "training_data_start": now - timedelta(days=int(scheduler.lookback[1:-1])),
             "training_data_end": now,
         }
-        connection.execute(model_version.insert(), row)
-        self._queue.enqueue(connection, "train", version_id(scheduler.model_id, number))
+        identity = version_id(scheduler.model_id, number)
+        with version_recorded(connection, now, "BeginRetraining", identity):
+            connection.execute(model_version.insert(), row)
+        self._queue.enqueue(connection, "train", identity)
         return True
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, exists, select, update
 
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
+from openlookout.jobs.turns import is_idle
 from openlookout.store.database import Database
 from openlookout.store.durations import duration
 from openlookout.store.lifecycles import INFERENCE_SCHEDULER, move
@@ -85,7 +86,7 @@ class Ticker:
         )
         done = set(connection.execute(made).scalars())  # After a clock was set back.
         dues = [due for due in _dues(scheduler.next_due, following, frequency) if due not in done]
-        is_idle = open_execution(connection, scheduler.id) is None
+        idle = is_idle(connection, scheduler.id)
         for due in dues:
             start, end = window(due, frequency, scheduler.delay_minutes)
             row = {
@@ -100,21 +101,10 @@ class Ticker:
                 "output": scheduler.output,
             }
             connection.execute(inference_execution.insert(), row)
-            if is_idle:  # One at a time, oldest first: each ends by enqueuing the next.
+            if idle:  # One at a time, oldest first: each ends by enqueuing the next.
                 self._queue.enqueue(connection, "infer", row["id"])
-                is_idle = False
+                idle = False
         return len(dues)
-
-
-def open_execution(connection: Connection, scheduler_id: str) -> str | None:
-    """Give the id of the scheduler's oldest execution that has not ended."""
-    found: str | None = connection.execute(
-        select(inference_execution.c.id)
-        .where(inference_execution.c.scheduler_id == scheduler_id, inference_execution.c.status == "IN_PROGRESS")
-        .order_by(inference_execution.c.due_at)
-        .limit(1)
-    ).scalar()
-    return found
 
 
 def _dues(first: datetime, following: datetime, frequency: timedelta) -> list[datetime]:

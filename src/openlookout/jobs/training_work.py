@@ -282,7 +282,7 @@ def _write_evidence(
     """Write what speaks for each event and what was expected in each row: for us, and where diagnostics are wanted."""
     on = ~grid.off
     rows = scored_rows(grid.timestamps[on], segment, grid.values[on], scores)
-    explained, _ = explain(version.detector, rows, scores.contribution, rate_us=grid.rate_us, names=version.sensors)
+    explained = explain(version.detector, rows, scores.contribution, rate_us=grid.rate_us, names=version.sensors)
     places = [Place(SERVICE, layout.diagnostics(job["prefix"]))]
     if job["diagnostics"] is not None:
         wanted = job["diagnostics"]

@@ -7,7 +7,7 @@ status and the attempt, so that a worker that was thought dead cannot overwrite 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -33,7 +33,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Workplace:
-    """The ports of the jobs. `scratch` is a folder that is emptied at each start: what a killed child left is gone."""
+    """The ports of the jobs. `scratch` is a folder that is emptied at each start: what a killed child left is gone.
+
+    `late`: how long after its window an input file still corrects the results.
+    """
 
     database: Database
     buckets: BucketSettings
@@ -42,6 +45,7 @@ class Workplace:
     queue: JobQueue
     clock: Clock
     limits: Limits = OWN
+    late: timedelta = timedelta(hours=24)
 
     def now(self) -> datetime:
         now = self.clock.now()

@@ -15,6 +15,7 @@ from openlookout.api.types import (
     ListDatasetsRequest,
     ListDatasetsResponse,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
 from openlookout.operations.operation import (
@@ -53,7 +54,7 @@ def create_dataset(context: Context, request: CreateDatasetRequest) -> CreateDat
     """
     schema = _schema(context, request)
     identity = new_id()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
         if earlier is None:
             row = {
@@ -127,7 +128,7 @@ def delete_dataset(context: Context, request: DeleteDatasetRequest) -> None:
         ResourceNotFoundException: there is no such dataset.
         ConflictException: it is being ingested or imported, or a model was made from it.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_dataset(context, connection, request["DatasetName"])
         if found.status in WORKING:
             raise ConflictException(f"The dataset '{found.name}' is {found.status}; delete it when that has ended.")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from openlookout.api.caller import Caller
-from openlookout.api.errors import ConflictException
+from openlookout.api.errors import AccessDeniedException, ConflictException
 from openlookout.operations import (
     datasets,
     imports,
@@ -37,15 +37,23 @@ ROOMS = (
     imports,
 )
 
+# What an operation's name begins with that changes nothing.
+LOOKING = ("List", "Describe")
+
 
 def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]:
     """Give the function that carries out a validated request of any operation.
 
-    Raises what the operation raises; ConflictException when another request was faster between its look and its change.
+    Raises what the operation raises; AccessDeniedException when it changes something and the caller may only look;
+    ConflictException when another request was faster between its look and its change.
     """
 
     def dispatch(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        context = Context(name, caller.account, caller.region, caller.request_id, ports)
+        if caller.is_read_only and not name.startswith(LOOKING):
+            raise AccessDeniedException(
+                f"The access key '{caller.principal}' is read-only and may not perform lookoutequipment:{name}."
+            )
+        context = Context(name, caller.account, caller.region, caller.request_id, ports, caller.principal)
         try:
             response: Mapping[str, Any] | None = OPERATIONS[name](context, request)
         except IntegrityError:

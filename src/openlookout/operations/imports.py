@@ -14,6 +14,7 @@ from openlookout.api.types import (
     ImportModelVersionRequest,
     ImportModelVersionResponse,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.datasets import dataset_arn, find_dataset, insert_dataset
 from openlookout.operations.idempotency import claim
 from openlookout.operations.ingestion import occupy
@@ -63,7 +64,7 @@ def import_dataset(context: Context, request: ImportDatasetRequest) -> ImportDat
     """
     arn, job_id = request["SourceDatasetArn"], new_hex_id()
     name = request.get("DatasetName") or arn.split("/")[1]
-    with context.database.writing() as connection:
+    with changing(context, request, job_id) as connection:
         target = named(context, connection, dataset, name)
         identity = new_id() if target is None else target.id
         earlier = claim(context, connection, request, made=job_id, owner=identity, ends_later=True)
@@ -115,7 +116,7 @@ def import_model_version(context: Context, request: ImportModelVersionRequest) -
     arn = request["SourceModelVersionArn"]
     strategy = request.get("InferenceDataImportStrategy", STRATEGY_DEFAULT)
     name = request.get("ModelName") or arn.split("/")[1]
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         target = named(context, connection, model, name)
         identity = new_id() if target is None else target.id
         number, created_at = next_version(connection, identity, context.now())

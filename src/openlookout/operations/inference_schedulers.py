@@ -27,6 +27,7 @@ from openlookout.api.types import (
     StopInferenceSchedulerResponse,
     UpdateInferenceSchedulerRequest,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
 from openlookout.operations.models import find_model, model_arn
@@ -68,7 +69,7 @@ def create_inference_scheduler(
     """
     _check_input(request["DataInputConfiguration"])
     identity = new_id()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
         if earlier is None:
             _insert(context, connection, request, identity)
@@ -144,7 +145,7 @@ def update_inference_scheduler(context: Context, request: UpdateInferenceSchedul
     given: Mapping[str, Any] = request
     changes = {column: given[member] for member, column in columns.items() if member in given}
     _check_input(request.get("DataInputConfiguration", {}))
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_scheduler(context, connection, request["InferenceSchedulerName"])
         if found.status == "STOPPING":
             raise ConflictException(
@@ -176,7 +177,7 @@ def start_inference_scheduler(
         ResourceNotFoundException: there is no such scheduler.
         ConflictException: it is being stopped.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_scheduler(context, connection, request["InferenceSchedulerName"])
         if found.status == "STOPPING":
             raise ConflictException(f"The inference scheduler '{found.name}' is STOPPING; start it when it is STOPPED.")
@@ -196,7 +197,7 @@ def stop_inference_scheduler(
     Raises:
         ResourceNotFoundException: there is no such scheduler.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_scheduler(context, connection, request["InferenceSchedulerName"])
         this, now = inference_scheduler.c.id == found.id, context.now()
         stopped = move(connection, INFERENCE_SCHEDULER, this, "STOPPING", updated_at=now, next_due=None)
@@ -212,7 +213,7 @@ def delete_inference_scheduler(context: Context, request: DeleteInferenceSchedul
         ResourceNotFoundException: there is no such scheduler.
         ConflictException: it is not STOPPED.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_scheduler(context, connection, request["InferenceSchedulerName"])
         if found.status != "STOPPED":
             raise ConflictException(

@@ -18,6 +18,7 @@ from openlookout.api.types import (
     StartDataIngestionJobRequest,
     StartDataIngestionJobResponse,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.datasets import dataset_arn, find_dataset
 from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
@@ -63,7 +64,7 @@ def start_data_ingestion_job(context: Context, request: StartDataIngestionJobReq
     except KeyPatternError as error:
         raise ValidationException(f"KeyPattern: {error}") from None
     job_id = new_hex_id()
-    with context.database.writing() as connection:
+    with changing(context, request, job_id) as connection:
         found = find_dataset(context, connection, request["DatasetName"])
         earlier = claim(context, connection, request, made=job_id, owner=found.id, ends_later=True)
         if earlier is not None:

@@ -24,6 +24,7 @@ from openlookout.api.types import (
     ListLabelsResponse,
     UpdateLabelGroupRequest,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
 from openlookout.operations.operation import (
@@ -73,7 +74,7 @@ def create_label_group(context: Context, request: CreateLabelGroupRequest) -> Cr
     """
     identity = new_id()
     codes = _fault_codes(request.get("FaultCodes", []))
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         earlier = claim(context, connection, request, made=identity, owner=identity, ends_later=False)
         if earlier is None:
             n = count(connection, label_group, of_caller(context, label_group))
@@ -123,7 +124,7 @@ def update_label_group(context: Context, request: UpdateLabelGroupRequest) -> No
         ValidationException: a fault code is given twice.
     """
     codes = request.get("FaultCodes")
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_label_group(context, connection, request["LabelGroupName"])
         if codes is not None:
             connection.execute(
@@ -141,7 +142,7 @@ def delete_label_group(context: Context, request: DeleteLabelGroupRequest) -> No
         ResourceNotFoundException: there is no such group.
         ConflictException: a model is trained with it.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_label_group(context, connection, request["LabelGroupName"])
         user = connection.execute(select(model.c.name).where(model.c.label_group_id == found.id).limit(1)).scalar()
         if user is not None:
@@ -164,7 +165,7 @@ def create_label(context: Context, request: CreateLabelRequest) -> CreateLabelRe
     if request["StartTime"] > request["EndTime"]:
         raise ValidationException("StartTime must not be after EndTime.")
     identity, code = new_hex_id(), request.get("FaultCode")
-    with context.database.writing() as connection:
+    with changing(context, request, identity) as connection:
         group = find_label_group(context, connection, request["LabelGroupName"])
         earlier = claim(context, connection, request, made=identity, owner=group.id, ends_later=False)
         if earlier is not None:
@@ -234,7 +235,7 @@ def delete_label(context: Context, request: DeleteLabelRequest) -> None:
     Raises:
         ResourceNotFoundException: there is no such group, or it has no such label.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         group = find_label_group(context, connection, request["LabelGroupName"])
         found = _find_label(connection, group, request["LabelId"])
         forget_made(connection, found.id)

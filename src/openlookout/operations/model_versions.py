@@ -14,6 +14,7 @@ from openlookout.api.types import (
     UpdateActiveModelVersionRequest,
     UpdateActiveModelVersionResponse,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.listing import INTEGER_MAX, Listing, page
 from openlookout.operations.models import described_training, find_model, model_arn
 from openlookout.operations.operation import Context, named, operation, s3_object
@@ -106,7 +107,7 @@ def update_active_model_version(
         ConflictException: the version is not SUCCESS.
     """
     now = context.now()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_model(context, connection, request["ModelName"])
         version = _find_version(connection, found, request["ModelVersion"])
         if version.status != "SUCCESS":

@@ -17,6 +17,7 @@ from openlookout.api.types import (
     ModelSummary,
     UpdateModelRequest,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.datasets import dataset_arn, find_dataset
 from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
@@ -106,7 +107,7 @@ def create_model(context: Context, request: CreateModelRequest) -> CreateModelRe
     check_labels(request, request.get("RoleArn"))
     check_diagnostics_output(request, request.get("RoleArn"))
     identity = new_id()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         made = version_id(identity, FIRST_VERSION)
         earlier = claim(context, connection, request, made=made, owner=identity, ends_later=True)
         if earlier is not None:
@@ -263,7 +264,7 @@ def update_model(context: Context, request: UpdateModelRequest) -> None:
     """
     given: Mapping[str, Any] = request
     changes = {member: given[member] for member in CONFIGURATION if member in given}
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_model(context, connection, request["ModelName"])
         configuration = {**found.configuration, **changes}
         check_labels(configuration, configuration.get("RoleArn"))
@@ -299,7 +300,7 @@ def delete_model(context: Context, request: DeleteModelRequest) -> None:
         ConflictException: a version is being trained or imported, or the model has an inference or retraining
             scheduler, even a stopped one.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = find_model(context, connection, request["ModelName"])
         if found.status in WORKING:
             raise ConflictException(f"The model '{found.name}' is {found.status}; delete it when that has ended.")

@@ -55,6 +55,7 @@ class Context:
     region: str
     request_id: str
     ports: Ports
+    principal: str | None = None  # The access key's id; None: let in unsigned.
 
     @property
     def database(self) -> Database:

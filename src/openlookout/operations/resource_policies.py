@@ -21,6 +21,7 @@ from openlookout.api.types import (
     PutResourcePolicyRequest,
     PutResourcePolicyResponse,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.idempotency import claim
 from openlookout.operations.operation import Context, new_hex_id, operation
 from openlookout.operations.policy_document import (
@@ -47,7 +48,7 @@ def put_resource_policy(context: Context, request: PutResourcePolicyRequest) -> 
         ValidationException: the policy is none, or holds what the service does not know.
     """
     arn, revision, now = request["ResourceArn"], new_hex_id(), context.now()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = _own(context, connection, arn)
         made = _made(found.id)
         earlier = claim(context, connection, request, made=made, owner=found.row.id, ends_later=False)
@@ -95,7 +96,7 @@ def delete_resource_policy(context: Context, request: DeleteResourcePolicyReques
     Raises:
         ResourceNotFoundException: the account has no such resource, or it has no policy.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = _existing(context, connection, request["ResourceArn"])
         forget_made(connection, _made(found.resource_id))
         connection.execute(delete(resource_policy).where(resource_policy.c.resource_id == found.resource_id))

@@ -25,6 +25,7 @@ from openlookout.api.types import (
     StopRetrainingSchedulerResponse,
     UpdateRetrainingSchedulerRequest,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
 from openlookout.operations.models import find_model, model_arn
@@ -62,7 +63,7 @@ def create_retraining_scheduler(
         ValidationException: the frequency is shorter than 30 days or longer than a year.
     """
     now = context.now()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         used = find_model(context, connection, request["ModelName"])
         earlier = claim(context, connection, request, made=_made(used.id), owner=used.id, ends_later=False)
         if earlier is None:
@@ -134,7 +135,7 @@ def update_retraining_scheduler(context: Context, request: UpdateRetrainingSched
         ConflictException: it is being stopped.
         ValidationException: the frequency is shorter than 30 days or longer than a year.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         used = find_model(context, connection, request["ModelName"])
         found = _existing(connection, used)
         _check_not_stopping(used, found, "change")
@@ -164,7 +165,7 @@ def start_retraining_scheduler(
         ConflictException: it is being stopped.
     """
     now = context.now()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         used = find_model(context, connection, request["ModelName"])
         found = _existing(connection, used)
         _check_not_stopping(used, found, "start")
@@ -184,7 +185,7 @@ def stop_retraining_scheduler(
         ResourceNotFoundException: there is no such model, or it has no retraining scheduler.
     """
     now = context.now()
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         used = find_model(context, connection, request["ModelName"])
         found = _existing(connection, used)
         this = retraining_scheduler.c.model_id == used.id
@@ -203,7 +204,7 @@ def delete_retraining_scheduler(context: Context, request: DeleteRetrainingSched
         ResourceNotFoundException: there is no such model, or it has no retraining scheduler.
         ConflictException: it is not STOPPED.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         used = find_model(context, connection, request["ModelName"])
         found = _existing(connection, used)
         if found.status != "STOPPED":

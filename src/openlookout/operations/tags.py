@@ -14,6 +14,7 @@ from openlookout.api.types import (
     UntagResourceRequest,
     UntagResourceResponse,
 )
+from openlookout.operations.changes import changing
 from openlookout.operations.operation import Context, check_quota, operation
 from openlookout.operations.resources import of_resource, own_resource
 from openlookout.store.tables import tag
@@ -28,7 +29,7 @@ def tag_resource(context: Context, request: TagResourceRequest) -> TagResourceRe
         ServiceQuotaExceededException: it would have more tags than a resource may.
         ValidationException: a key is given twice.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = own_resource(context, connection, request["ResourceArn"])
         tags = _read(connection, found.id) | _mapping(request["Tags"])
         check_quota("tags on the resource", len(tags), context.limits.tags)
@@ -44,7 +45,7 @@ def untag_resource(context: Context, request: UntagResourceRequest) -> UntagReso
     Raises:
         ResourceNotFoundException: the account has no such resource.
     """
-    with context.database.writing() as connection:
+    with changing(context, request) as connection:
         found = own_resource(context, connection, request["ResourceArn"])
         connection.execute(delete(tag).where(tag.c.resource_id == found.id, tag.c.key.in_(request["TagKeys"])))
     return {}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from openlookout.store.tables import client_token
 
@@ -24,6 +24,11 @@ def forget_owned(connection: Connection, owner_id: str) -> None:
     connection.execute(delete(client_token).where(client_token.c.owner_id == owner_id))
 
 
-def forget_ended(connection: Connection, before: datetime) -> None:
-    """Forget the tokens whose work ended before a time."""
-    connection.execute(delete(client_token).where(client_token.c.ended_at < before))
+def forget_ended(connection: Connection, before: datetime) -> list[tuple[str, str, int]]:
+    """Forget the tokens whose work ended before a time; give account, region and how many of each."""
+    ended = client_token.c.ended_at < before
+    counted = select(client_token.c.account, client_token.c.region, func.count()).where(ended)
+    found = connection.execute(counted.group_by(client_token.c.account, client_token.c.region)).all()
+    if found:
+        connection.execute(delete(client_token).where(ended))
+    return [(account, region, n) for account, region, n in found]

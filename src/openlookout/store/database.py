@@ -6,7 +6,7 @@ A transaction is opened as `reading()` or `writing()`. On SQLite a writing trans
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 POSTGRES_POOL_SIZE = 20
 SQLITE_WITH_SUBSECONDS = (3, 42)
+
+_LAST = "openlookout_last"  # In a connection's `info`: what its transaction ends with.
 
 
 class Database:
@@ -45,9 +47,12 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Open one transaction; commit at the end, roll back on any exception."""
         with self.engine.begin() as connection:
+            connection.info.pop(_LAST, None)  # Of a transaction on this pooled connection that was rolled back.
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+            for write in connection.info.pop(_LAST, ()):
+                write(connection)
 
     def migrate(self) -> None:
         """Bring the tables to the newest revision; does nothing when they are."""
@@ -59,6 +64,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def at_the_end(connection: Connection, write: Callable[[Connection], None]) -> None:
+    """Have something written as the last of a `writing()` transaction, in the order of the calls.
+
+    For a row that all transactions lock: whoever locks it last waits for nobody while holding it.
+    """
+    connection.info.setdefault(_LAST, []).append(write)
 
 
 def _with_driver(url: str) -> str:

@@ -5,16 +5,31 @@ import string
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from openlookout.api.caller import AccessKey
+from openlookout.store.audit import LOCAL, Entry, note
 from openlookout.store.database import Database
 from openlookout.store.tables import access_key
 
 ID_LETTERS = string.ascii_uppercase + "234567"
+SHOWN = ("id", "account", "note", "created_at", "is_read_only")  # Never the secret.
 CACHE_SECONDS = 5.0  # A key that was deleted is let in this long.
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key as it is shown: everything but its secret."""
+
+    id: str
+    account: str
+    note: str | None
+    created_at: datetime
+    is_read_only: bool
 
 
 class KeyStore:
@@ -38,36 +53,61 @@ class KeyStore:
         with self._lock:
             if time.monotonic() - self._read_at >= CACHE_SECONDS:
                 with self._database.reading() as connection:
-                    rows = connection.execute(select(access_key.c.id, access_key.c.secret, access_key.c.account))
-                    self._keys = {row.id: AccessKey(row.id, row.secret, row.account) for row in rows}
+                    columns = (access_key.c.id, access_key.c.secret, access_key.c.account, access_key.c.is_read_only)
+                    self._keys = {row.id: AccessKey(*row) for row in connection.execute(select(*columns))}
                 self._read_at = time.monotonic()
             return self._keys
 
 
-def create_key(database: Database, account: str, note: str | None, now: datetime) -> AccessKey:
-    """Make a key; its secret is shown once and kept in the database: signatures cannot be verified without it."""
+def create_key(
+    database: Database,
+    account: str,
+    purpose: str | None,
+    now: datetime,
+    region: str = "",
+    *,
+    is_read_only: bool = False,
+) -> AccessKey:
+    """Make a key; its secret is shown once and kept in the database: signatures cannot be verified without it.
+
+    A key acts in every region; `region` is the one under which its making is recorded.
+    """
     key_id = "OLKA" + "".join(secrets.choice(ID_LETTERS) for _ in range(16))
     secret = secrets.token_urlsafe(30)
+    shown = {"id": key_id, "account": account, "note": purpose, "created_at": now, "is_read_only": is_read_only}
     with database.writing() as connection:
         connection.execute(
             access_key.insert(),
-            {"id": key_id, "secret": secret, "account": account, "note": note, "created_at": now},
+            {**shown, "secret": secret},
         )
-    return AccessKey(key_id, secret, account)
+        note(connection, _entry("CreateAccessKey", now, account, region, key_id, after=shown))
+    return AccessKey(key_id, secret, account, is_read_only)
 
 
-def delete_key(database: Database, key_id: str) -> bool:
+def delete_key(database: Database, key_id: str, now: datetime, region: str = "") -> bool:
     """Delete a key; False when there is no such key."""
+    this = access_key.c.id == key_id
+    shown = select(*(access_key.c[name] for name in SHOWN))
     with database.writing() as connection:
-        return connection.execute(access_key.delete().where(access_key.c.id == key_id)).rowcount == 1
+        found = connection.execute(shown.where(this)).one_or_none()
+        if found is None:
+            return False
+        connection.execute(access_key.delete().where(this))
+        before = dict(found._mapping)
+        note(connection, _entry("DeleteAccessKey", now, found.account, region, key_id, before=before))
+    return True
 
 
-def list_keys(database: Database) -> Sequence[tuple[str, str, str | None, datetime]]:
-    """Give id, account, note and creation time of each key, oldest first."""
+def list_keys(database: Database, account: str | None = None) -> Sequence[ListedKey]:
+    """Give the keys, oldest first: those of one account, or all."""
+    columns = (access_key.c[name] for name in SHOWN)
+    query = select(*columns).order_by(access_key.c.created_at, access_key.c.id)
+    if account is not None:
+        query = query.where(access_key.c.account == account)
     with database.reading() as connection:
-        rows = connection.execute(
-            select(access_key.c.id, access_key.c.account, access_key.c.note, access_key.c.created_at).order_by(
-                access_key.c.created_at, access_key.c.id
-            )
-        )
-        return [(row.id, row.account, row.note, row.created_at) for row in rows]
+        return [ListedKey(*row) for row in connection.execute(query)]
+
+
+def _entry(operation: str, now: datetime, account: str, region: str, key_id: str, **states: Any) -> Entry:
+    """A record of the command line; the secret is not in it."""
+    return Entry(now, account, region, LOCAL, operation, f"access-key/{key_id}", "command", **states)

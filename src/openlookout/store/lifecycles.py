@@ -16,6 +16,7 @@ from openlookout.store.tables import (
     ingestion_job,
     model,
     model_version,
+    replay,
     retraining_scheduler,
 )
 
@@ -69,7 +70,9 @@ MODEL_VERSION = _lifecycle(
 _SCHEDULER = {"PENDING": "RUNNING STOPPING", "RUNNING": "STOPPING", "STOPPING": "STOPPED", "STOPPED": "PENDING"}
 INFERENCE_SCHEDULER = _lifecycle(inference_scheduler, **_SCHEDULER)
 RETRAINING_SCHEDULER = _lifecycle(retraining_scheduler, **_SCHEDULER)
-INFERENCE_EXECUTION = _lifecycle(inference_execution, IN_PROGRESS="SUCCESS FAILED")
+# A replay takes up what failed, and ends it in the same transaction.
+INFERENCE_EXECUTION = _lifecycle(inference_execution, IN_PROGRESS="SUCCESS FAILED", FAILED="IN_PROGRESS")
+REPLAY = _lifecycle(replay, IN_PROGRESS="SUCCESS FAILED")
 
 LIFECYCLES = (
     DATASET,
@@ -79,6 +82,7 @@ LIFECYCLES = (
     INFERENCE_SCHEDULER,
     RETRAINING_SCHEDULER,
     INFERENCE_EXECUTION,
+    REPLAY,
 )
 
 

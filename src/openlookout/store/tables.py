@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import Text
 
@@ -72,6 +73,7 @@ access_key = Table(
     Column("account", String(12), nullable=False),
     Column("note", Text),
     Column("created_at", Instant, nullable=False),
+    Column("is_read_only", Boolean, nullable=False, server_default=false()),
 )
 
 tag = Table(
@@ -299,6 +301,8 @@ inference_execution = Table(
     Column("failed_reason", Text),
     Column("result_bucket", Text),
     Column("result_key", Text),
+    Column("revision", Integer, nullable=False, server_default="0"),  # How often its results were corrected.
+    Column("inputs", JSON(none_as_null=True)),  # Marks of the files that it found; see jobs/late.py.
     UniqueConstraint("scheduler_id", "due_at"),
     Index("inference_execution_by_status", "scheduler_id", "status", "due_at"),
 )
@@ -340,4 +344,76 @@ accumulated = Table(
     Column("data_start", Instant, nullable=False),
     Column("prefix", Text, nullable=False),  # Of its objects, one for each component.
     Index("accumulated_by_start", "model_id", "data_start"),
+)
+
+# What a scheduler remembered at some moments of its past, so that late data is scored without beginning at the start.
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("scheduler_id", ForeignKey("inference_scheduler.id", ondelete="CASCADE"), primary_key=True),
+    Column("data_end", Instant, primary_key=True),  # Of the last window that the state has seen.
+    Column("version", BigInteger, nullable=False),  # The model version that the state belongs to.
+    Column("state_key", Text, nullable=False),
+    Column("open_event", JSON(none_as_null=True)),  # The event that the next row may continue, as it was then.
+)
+
+# Windows scored again, or for the first time long after they ended: by a command, or because a file came late.
+replay = Table(
+    "replay",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("scheduler_id", ForeignKey("inference_scheduler.id", ondelete="CASCADE"), nullable=False),
+    Column("origin", String(8), nullable=False),  # COMMAND or LATE.
+    Column("data_start", Instant, nullable=False),  # The files of these windows are read,
+    Column("data_end", Instant, nullable=False),  # whatever was read before.
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("failed_reason", Text),
+    Column("progress", JSON(none_as_null=True)),  # How far it came; see jobs/replay_plan.py.
+    Index("replay_by_status", "scheduler_id", "status", "created_at", "id"),
+)
+
+# The events that a replay has found so far; they take the place of the scheduler's when it ends.
+replay_event = Table(
+    "replay_event",
+    metadata,
+    Column("replay_id", ForeignKey("replay.id", ondelete="CASCADE"), primary_key=True),
+    Column("started_at", Instant, primary_key=True),
+    Column("ended_at", Instant, nullable=False),
+    Column("n_rows", Integer, nullable=False),
+    Column("diagnostics", JSON, nullable=False),
+)
+
+# Append-only: triggers refuse every UPDATE and DELETE. Each record's hash covers the record and the hash before it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3, ... without a gap.
+    Column("at", Instant, nullable=False),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("principal", String(128), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("resource", Text),  # Its ARN; of a refusal as far as the request named it.
+    Column("request_id", String(128), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("message", Text),
+    Column("request", Text),
+    Column("before", Text),
+    Column("after", Text),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_by_caller", "account", "region", "sequence"),
+    Index("audit_by_resource", "account", "region", "resource", "sequence"),
+)
+
+# The chain's end: one row, which every transaction that appends locks last.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
 )

@@ -4,7 +4,7 @@ Knows names and streams. Knows no bucket and no scheduler: keys come listed, str
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
@@ -87,25 +87,48 @@ def window_keys(
 ) -> dict[str, tuple[str, ...]]:
     """Give the keys to read for each component, by the time in their name, earliest first.
 
-    Names from one frequency before the window to one after it count, both ends included.
-
     Raises:
         MissingInput: a component has none; the first in order is named.
     """
-    longest_first = sorted(components, key=len, reverse=True)
+    files = window_files(keys, components, names, window)
+    check_all_found(files, names, window, bucket)
+    return {component: tuple(key for _, key in found) for component, found in files.items()}
+
+
+def window_files(
+    keys: Iterable[str], components: Sequence[str], names: InputNames, window: Window
+) -> dict[str, list[tuple[int, str]]]:
+    """Give time and key of the files of each component that may hold rows of the window, earliest first.
+
+    Names from one frequency before the window to one after it count, both ends included.
+    """
     earliest, latest = window.start_us - window.frequency_us, window.end_us + window.frequency_us
     found: dict[str, list[tuple[int, str]]] = {component: [] for component in components}
+    longest_first = sorted(components, key=len, reverse=True)
     for key in keys:
-        for component in longest_first:
-            time = _time_of(key, component, names)
+        for component, time in readings_of_name(key, longest_first, names):
             # Not the first that gives a time: without a delimiter, digits of the time may end another name.
-            if time is not None and earliest <= time <= latest:
+            if earliest <= time <= latest:
                 found[component].append((time, key))
                 break
-    for component, files in found.items():
-        if not files:
+    return {component: sorted(files) for component, files in found.items()}
+
+
+def readings_of_name(key: str, longest_first: Sequence[str], names: InputNames) -> Iterator[tuple[str, int]]:
+    """Give the components, of those ordered by the length of their names, that a key can be a file of, and its time."""
+    for component in longest_first:
+        time = _time_of(key, component, names)
+        if time is not None:
+            yield component, time
+
+
+def check_all_found(
+    files: Mapping[str, Sequence[tuple[int, str]]], names: InputNames, window: Window, bucket: str
+) -> None:
+    """Raises MissingInput: a component has no file; the first in order is named."""
+    for component, found in files.items():
+        if not found:
             raise MissingInput(component, missing_sentence(component, names, window, bucket))
-    return {component: tuple(key for _, key in sorted(files)) for component, files in found.items()}
 
 
 def missing_sentence(component: str, names: InputNames, window: Window, bucket: str) -> str:

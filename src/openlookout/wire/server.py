@@ -1,6 +1,7 @@
 """HTTP: POST / carries the API; /healthz and /metrics say how the service is. Is given what carries a request out.
 
-Browsers are kept out of the API: a Host that is not ours (DNS rebinding) or an Origin of another site is refused.
+A Host that is not ours (DNS rebinding) or an Origin of another site is refused, by the API and by the pages that are
+mounted beside it.
 """
 
 import time
@@ -19,7 +20,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openlookout.api.caller import Caller
 from openlookout.api.definition import definition
@@ -37,6 +39,7 @@ THREADS_MAX = 16
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]
+Refused = Callable[[str, Caller, Any, ServiceError], None]
 Health = Callable[[], Mapping[str, str]]
 
 VALIDATORS = compile_validators(definition())
@@ -47,12 +50,15 @@ log = structlog.get_logger()
 class Server:
     """What the HTTP layer is given.
 
-    `health` gives a word for each part, "ok" when it is well. `hosts` are the names under which the service is
+    `refused` is told of every request that was authenticated and then refused, with the body as far as it could be
+    read. `health` gives a word for each part, "ok" when it is well. `hosts` are the names under which the service is
     reached; empty: any. Where there are `keys`, requests must be signed with one. Where there are none, all are let in
-    if `is_open_without_keys` (right where only this machine reaches the service), and nobody otherwise.
+    if `is_open_without_keys` (right where only this machine reaches the service), and nobody otherwise. `pages` answers
+    whatever else is asked for.
     """
 
     dispatch: Dispatch
+    refused: Refused
     keys: sigv4.Keys
     account: str
     region: str
@@ -60,6 +66,7 @@ class Server:
     version: str
     hosts: frozenset[str] = frozenset()
     is_open_without_keys: bool = True
+    pages: ASGIApp | None = None
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -67,11 +74,13 @@ def create_app(
     server: Server, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
 ) -> Starlette:
     """Give the ASGI application."""
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/", _api(server), methods=["POST"]),
         Route("/healthz", _guarded(server, _healthz(server)), methods=["GET"]),
         Route("/metrics", _guarded(server, _metrics(server)), methods=["GET"]),
     ]
+    if server.pages is not None:
+        routes.append(Mount("/", _Guarded(server, server.pages)))
     application = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_here, 405: _not_here})
     application.router.redirect_slashes = False
     return application
@@ -104,7 +113,7 @@ def _api(server: Server) -> Endpoint:
             outcome, status, error_type, answer = "disconnected", 400, None, b""
         except Exception:
             log.exception("request failed", request_id=request_id, operation=name)
-            failure = InternalServerException(f"The service failed; its log tells why under the request {request_id}.")
+            failure = _failure(request_id)
             outcome, status, error_type = failure.code, failure.http_status, failure.code
             answer = protocol.error_body(failure)
         requests.labels(name, outcome).inc()
@@ -117,10 +126,22 @@ def _api(server: Server) -> Endpoint:
     return api
 
 
+def _failure(request_id: str) -> InternalServerException:
+    return InternalServerException(f"The service failed; its log tells why under the request {request_id}.")
+
+
 def _carry_out(server: Server, name: str, request: Request, body: bytes, request_id: str) -> bytes:
     caller = _caller(server, request, body, request_id)
-    valid = VALIDATORS[name](protocol.parse(body))
-    return protocol.serialise(server.dispatch(name, caller, valid))
+    asked: Any = None
+    try:
+        asked = protocol.parse(body)
+        return protocol.serialise(server.dispatch(name, caller, VALIDATORS[name](asked)))
+    except ServiceError as error:
+        server.refused(name, caller, asked, error)
+        raise
+    except Exception:
+        server.refused(name, caller, asked, _failure(request_id))
+        raise
 
 
 def _caller(server: Server, request: Request, body: bytes, request_id: str) -> Caller:
@@ -135,7 +156,7 @@ def _caller(server: Server, request: Request, body: bytes, request_id: str) -> C
         body,
     )
     key, region = sigv4.verify(signed, server.keys, datetime.now(UTC))
-    return Caller(key.account, region, request_id, key.id)
+    return Caller(key.account, region, request_id, key.id, key.is_read_only)
 
 
 def _joined(headers: Headers) -> dict[str, str]:
@@ -182,6 +203,22 @@ def _guarded(server: Server, answer: Endpoint) -> Endpoint:
         return await answer(request)
 
     return guarded
+
+
+class _Guarded:
+    """An application that is asked only under our own names and from our own pages."""
+
+    def __init__(self, server: Server, application: ASGIApp) -> None:
+        self._server, self._application = server, application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_origin(self._server, Request(scope))
+        except ForbiddenException as error:
+            refused = Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
+            await refused(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
 
 
 async def _not_here(request: Request, error: Exception) -> Response:

@@ -1,0 +1,122 @@
+"""The API as a process shows it: where it listens, who is let in, and what answers. Loads no numbers."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from ipaddress import ip_address
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+
+from openlookout.app.foundation import Foundation
+from openlookout.app.refused import StartRefused
+from openlookout.operations.changes import refusals
+from openlookout.operations.dispatch import dispatcher
+from openlookout.settings import Settings
+from openlookout.store.database import Database, ping
+from openlookout.store.keys import KeyStore
+from openlookout.wire.server import Server, create_app
+
+VERSION = version("openlookout")
+SHUTDOWN_SECONDS = 10
+LISTEN_BACKLOG = 2048
+
+
+def api_server(foundation: Foundation) -> Server:
+    """Give what answers requests."""
+    settings, database = foundation.settings, foundation.database
+
+    def health() -> Mapping[str, str]:
+        try:
+            ping(database)
+        except SQLAlchemyError as error:
+            return {"database": type(error).__name__}
+        return {"database": "ok"}
+
+    ports = foundation.ports()
+    return Server(
+        dispatch=dispatcher(ports),
+        refused=refusals(ports),
+        keys=KeyStore(database),
+        account=settings.account,
+        region=settings.region,
+        health=health,
+        version=VERSION,
+        # Whatever becomes of the keys while it runs: an address that others reach is never open.
+        is_open_without_keys=is_loopback(settings.host),
+        hosts=frozenset({"localhost", "127.0.0.1", "[::1]", in_url(settings.host)})
+        if is_loopback(settings.host)
+        else frozenset(),
+    )
+
+
+def embedded_app(foundation: Foundation) -> Starlette:
+    """Give the ASGI application of a service inside a program: no socket, so only the program itself can ask."""
+    return create_app(api_server(replace(foundation, settings=replace(foundation.settings, host="localhost"))))
+
+
+def serve(server: Server, listening: socket.socket) -> None:
+    """Answer requests on a bound socket until SIGINT or SIGTERM."""
+    uvicorn.Server(http_config(server)).run(sockets=[listening])
+
+
+def http_config(server: Server) -> uvicorn.Config:
+    """How uvicorn serves us: no access log (metrics count), few seconds for the last answers."""
+    return uvicorn.Config(
+        create_app(server),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+        lifespan="off",
+    )
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Give the bound socket; port 0 takes a free one.
+
+    Raises:
+        StartRefused: the address is not ours or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(LISTEN_BACKLOG)  # Whoever reads where to connect may do so at once.
+    except OSError as error:
+        listening.close()
+        message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        raise StartRefused(message) from None
+    return listening
+
+
+def check_keys(settings: Settings, database: Database) -> None:
+    """Refuse an address that others reach while nobody has to sign.
+
+    Raises:
+        StartRefused: the host is no loopback address and no access keys are configured.
+    """
+    if not is_loopback(settings.host) and not KeyStore(database).any():
+        message = (
+            f"refusing to listen on {settings.host} without access keys: anybody could read and delete everything. "
+            f"Make one with 'openlookout keys create --data {settings.data}', or listen on 127.0.0.1."
+        )
+        raise StartRefused(message)
+
+
+def in_url(host: str) -> str:
+    """A host as it stands in a URL: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
