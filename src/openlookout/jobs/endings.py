@@ -41,13 +41,13 @@ def fill_dataset(
     return True
 
 
-def fail_dataset(workplace: Workplace, job_id: str, reason_text: str) -> None:
+def fail_dataset(workplace: Workplace, job_id: str, reason_text: str, attempt: int | None) -> None:
     """End an ingestion or dataset import with FAILED: the dataset is as it was before."""
     now = workplace.now()
     this = ingestion_job.c.id == job_id
     with workplace.database.writing() as connection, _recorded_job(connection, now, job_id):
         job = connection.execute(select(ingestion_job).where(this)).one()
-        if publish(connection, INGESTION_JOB, this, None, "FAILED", failed_reason=reason(reason_text)):
+        if publish(connection, INGESTION_JOB, this, attempt, "FAILED", failed_reason=reason(reason_text)):
             move(connection, DATASET, dataset.c.id == job.dataset_id, job.dataset_status_before, updated_at=now)
             note_ended(connection, job_id, now)
 
@@ -68,12 +68,18 @@ def succeed_version(
 
 
 def fail_version(
-    connection: Connection, identity: str, now: datetime, reason_text: str, values: dict[str, Any]
+    connection: Connection,
+    identity: str,
+    attempt: int | None,
+    now: datetime,
+    *,
+    said: str,
+    values: dict[str, Any],
 ) -> None:
     """End a version's work with FAILED."""
-    said = {"failed_reason": reason(reason_text), "updated_at": now, **values}
+    ended = {"failed_reason": reason(said), "updated_at": now, **values}
     with version_recorded(connection, now, "EndModelVersion", identity):
-        if publish(connection, MODEL_VERSION, is_version(identity), None, "FAILED", **said):
+        if publish(connection, MODEL_VERSION, is_version(identity), attempt, "FAILED", **ended):
             move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
             note_ended(connection, identity, now)
 
