@@ -20,6 +20,7 @@ def local_copy(buckets: Buckets, folder: str, bucket: str, key: str) -> Path:
     if path.exists():
         os.utime(path)
         return path
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}")
     with buckets.open(bucket, key) as source, part.open("wb") as file:
         shutil.copyfileobj(source, file, 2**20)

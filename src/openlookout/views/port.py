@@ -4,9 +4,9 @@ Loads no arrays itself: what a child does is named, not imported. Its children a
 until a training has ended.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -24,11 +24,11 @@ N_CHILDREN = 2
 
 
 class Views:
-    """Answers for one process. `scratch` keeps copies of the objects that were read last."""
+    """Answers for one process. `scratch` gets a folder with copies of the objects that were read last."""
 
     def __init__(self, database: Database, buckets: BucketSettings, scratch: str) -> None:
         self._database, self._buckets = database, buckets
-        self._scratch = tempfile.mkdtemp(prefix="views-", dir=scratch)
+        self._scratch = str(Path(scratch) / "views")
         self._children = Children(N_CHILDREN)
 
     def close(self) -> None:
