@@ -118,6 +118,7 @@ class Infer:
                 "result_bucket": execution.output["S3OutputConfiguration"]["Bucket"],
                 "result_key": answer["result_key"],
                 "inputs": answer["inputs"],
+                "score_max": max((score for _, score, _ in answer["rows"] if score is not None), default=None),
             }
             this = inference_execution.c.id == identity
             if not publish(connection, INFERENCE_EXECUTION, this, attempt, "SUCCESS", **values):
