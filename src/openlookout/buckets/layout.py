@@ -71,6 +71,11 @@ def results(output_prefix: str, data_start: datetime) -> str:
     return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/results.jsonl"
 
 
+def earlier_results(key: str, revision: int) -> str:
+    """Where a revision of results is kept that a later one replaced; no name that readers of `*.jsonl` find."""
+    return f"{key}.revision-{revision}"
+
+
 def pointwise_diagnostics(output_prefix: str, model_name: str, number: int) -> str:
     """Where the customer finds the score of every row; the folder between prefix and name is our decision."""
     return f"{output_prefix}{model_name}/model-version-{number}/model_diagnostics_results.json.gz"
