@@ -34,14 +34,18 @@ class Recorder:
         if self.left > 0:
             raise Temporary("not just now")
 
-    def abandon(self, identity: str, reason: str) -> None:
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         self.said.append(f"{identity} abandoned: {reason}")
+
+    def forgive(self, identity: str) -> None:
+        self.said.append(f"{identity} forgiven")
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[tuple[Database, JobQueue, Recorder]]:
     database, job = Database(f"sqlite:///{tmp_path / 'jobs.db'}"), Recorder()
-    worker, queue = Worker(database, {"work": job}, (Queue("work", 2),)), JobQueue(database)
+    queue = JobQueue(database)
+    worker = Worker(database, queue, {"work": job}, (Queue("work", 2),), "this")
     worker.start()
     yield database, queue, job
     queue.close()
@@ -153,6 +157,6 @@ def test_a_child_that_nobody_wants_any_more_is_killed_and_others_go_on(children:
 
 
 def test_a_process_has_one_worker(engine: tuple[Database, JobQueue, Recorder]) -> None:
-    database, _, job = engine
+    database, queue, job = engine
     with pytest.raises(AssertionError, match="this process has a worker already"):
-        Worker(database, {"work": job}, (Queue("work", 1),))
+        Worker(database, queue, {"work": job}, (Queue("work", 1),), "another")

@@ -60,6 +60,10 @@ class Plant:
         """The results of a scheduler by window."""
         return {path.parent.name: path.read_text() for path in (self.bucket / f"out-{name}").glob("*/results.jsonl")}
 
+    def evidence(self, name: str) -> dict[str, str]:
+        """The evidence files of a scheduler by window."""
+        return {path.parent.name: path.read_text() for path in (self.bucket / f"out-{name}").glob("*/evidence.jsonl")}
+
     def rows(self, query: Any) -> list[dict[str, Any]]:
         database = Database(f"sqlite:///{self.data / 'openlookout.db'}")
         with database.reading() as connection:
@@ -73,7 +77,9 @@ class Plant:
     def events(self, name: str) -> list[tuple[Any, ...]]:
         mine = inference_event.c.scheduler_id == self.scheduler(name)["id"]
         rows = self.rows(select(inference_event).where(mine).order_by(inference_event.c.started_at))
-        return [(row["started_at"], row["ended_at"], row["n_rows"], row["diagnostics"]) for row in rows]
+        return [
+            tuple(row[name] for name in ("started_at", "ended_at", "n_rows", "diagnostics", "evidence")) for row in rows
+        ]
 
     def executions(self, name: str) -> list[dict[str, Any]]:
         mine = inference_execution.c.scheduler_id == self.scheduler(name)["id"]
@@ -177,6 +183,7 @@ def test_corrected_results_count_their_revision_and_keep_what_they_replace(ended
 def test_a_replay_of_history_gives_what_files_in_time_give(ended: Plant) -> None:
     assert ended.results("history") == ended.results("intime")
     assert ended.events("history") == ended.events("intime")
+    assert ended.evidence("history") == ended.evidence("late") == ended.evidence("intime")
     there, wanted = ended.executions("history"), ended.executions("intime")
     same = ("due_at", "data_start", "data_end", "status", "version")
     assert [[row[name] for name in same] for row in there] == [[row[name] for name in same] for row in wanted]

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_process
 from anyio.from_thread import start_blocking_portal
 
-from openlookout.jobs.engine import Temporary
+from openlookout.jobs.engine import Final, Lost
 
 if sys.platform != "win32":
     import resource
@@ -27,11 +27,11 @@ MEMORY_BYTES_MAX = 8 * 2**30
 T = TypeVar("T")
 
 
-class ChildTimeout(Exception):
+class ChildTimeout(Final):
     """The work took longer than its limit and was killed."""
 
 
-class ChildLost(Temporary):
+class ChildLost(Lost):
     """The child ended without an answer (killed, out of memory)."""
 
 
@@ -113,7 +113,7 @@ class Children:
             finally:
                 self._busy.discard(scope)
         if anyio.current_time() >= scope.deadline:
-            raise ChildTimeout(f"the work took longer than {seconds_max:.0f} s and was stopped")
+            raise ChildTimeout(f"The work took longer than {seconds_max:.0f} s and was stopped.")
         raise ChildLost("the process is stopping")
 
     def close(self) -> None:

@@ -19,7 +19,8 @@ from openlookout.jobs.replay_plan import Planned, Subject, beginning, parts, sub
 from openlookout.jobs.replay_rows import Changes, note_events, publish_readings, replace_events
 from openlookout.jobs.replay_work import read_part, score_part
 from openlookout.jobs.turns import enqueue_next
-from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
+from openlookout.jobs.workplace import Workplace, begin, forgive, publish, retried
+from openlookout.jobs.workplace import reason as sentence
 from openlookout.store.lifecycles import REPLAY
 from openlookout.store.tables import (
     from_microseconds,
@@ -46,23 +47,26 @@ class Replay:
 
     def run(self, steps: Steps, identity: str) -> None:
         is_this = replay.c.id == identity
-        attempt = begin(self._workplace, REPLAY, is_this, partial(self.abandon, identity))
+        attempt = begin(self._workplace, steps, REPLAY, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("replay", self._work, identity, attempt)
         if "failed" in answer:
-            self.abandon(identity, answer["failed"])
+            self.abandon(identity, answer["failed"], attempt)
             return
         unnamed = self._finish(identity, attempt)
         if unnamed:
             steps.run("tidy", self._tidy, unnamed)
 
-    def abandon(self, identity: str, reason_text: str) -> None:
+    def forgive(self, identity: str) -> None:
+        forgive(self._workplace, REPLAY, replay.c.id == identity)
+
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         """What was published of it stays; the events and the state stay as they were."""
-        values = {"failed_reason": reason(reason_text), "ended_at": self._workplace.now()}
+        values = {"failed_reason": sentence(reason), "ended_at": self._workplace.now()}
         with self._workplace.database.writing() as connection:
             scheduler_id = connection.execute(select(replay.c.scheduler_id).where(replay.c.id == identity)).scalar()
-            if publish(connection, REPLAY, replay.c.id == identity, None, "FAILED", **values):
+            if publish(connection, REPLAY, replay.c.id == identity, attempt, "FAILED", **values):
                 assert scheduler_id is not None
                 enqueue_next(connection, self._workplace.queue, scheduler_id)
 

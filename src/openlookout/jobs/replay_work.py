@@ -5,6 +5,7 @@ what an execution would have written.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy as np
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.detection.recent import Explained
 from openlookout.jobs.inference_work import check_files, input_names, instant, mark, open_version
-from openlookout.jobs.live_scoring import Stretch, score_stretch
+from openlookout.jobs.live_scoring import Stretch, plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.replay_files import FileIndex, Found, file_index
 from openlookout.jobs.replay_readings import part_readings
-from openlookout.jobs.results import lines
+from openlookout.jobs.results import evidence_lines, lines
 from openlookout.jobs.version_files import VersionFiles
 from openlookout.jobs.windows import window_of
 from openlookout.timeseries.columnar import read_readings, readings_to_parquet
@@ -101,43 +103,61 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
         }
         state = LiveState() if job["state_key"] is None else restore(buckets.read(SERVICE, job["state_key"]))
         stretch = score_stretch(version, state, fresh, windows[0][0], windows[-1][1])
-        texts, events = _by_window(stretch, version, windows)
-        told = _write_results(buckets, job["output"], windows, texts)
+        texts = _texts(stretch, version, windows)
+        explained = _explained(stretch, windows)
+        told = _write_results(buckets, job["output"], windows, texts, explained)
         state_key = layout.live_state(job["scheduler_id"], f"{job['id']}-{windows[0][0]}", job["attempt"])
         buckets.write(SERVICE, state_key, dump(stretch.state))
     except BucketUnavailableError:
         raise
     except BucketError as error:
         return {"failed": f"The data cannot be read or written: {error}."}
+    events = [plain_events(each, version.sensors) for each in explained]
     return {"state_key": state_key, "windows": told, "events": events}
 
 
-def _by_window(
-    stretch: Stretch, version: VersionFiles, windows: Sequence[Any]
-) -> tuple[list[str], list[list[dict[str, Any]]]]:
-    """Give the text of each window's results, and its events."""
+def _shown(stretch: Stretch, windows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(n_rows,) each: whether a row is shown in a window, and in which."""
     starts, ends = (np.array([window[i] for window in windows], np.int64) for i in (0, 1))
-    times = stretch.grid.timestamps
-    own = window_of(times, starts, ends)
-    shown = stretch.is_new & stretch.grid.is_read & (own >= 0)
-    rows = stretch.scores_of(shown)
+    own = window_of(stretch.grid.timestamps, starts, ends)
+    return stretch.is_new & stretch.grid.is_read & (own >= 0), own
+
+
+def _texts(stretch: Stretch, version: VersionFiles, windows: Sequence[Any]) -> list[str]:
+    """Give the text of each window's results."""
+    shown, own = _shown(stretch, windows)
     # A row without any reading has no line.
     has_line = shown.copy()
-    has_line[shown & stretch.is_scored] = ~np.isnan(rows.anomaly)
-    written = lines(times[has_line], stretch.grid.off[has_line], stretch.scores_of(has_line), version.sensors)
+    has_line[shown & stretch.is_scored] = ~np.isnan(stretch.scores_of(shown).anomaly)
+    written = lines(
+        stretch.grid.timestamps[has_line], stretch.grid.off[has_line], stretch.scores_of(has_line), version.sensors
+    )
     parts: list[list[str]] = [[] for _ in windows]
     for window, line in zip(own[has_line].tolist(), written, strict=True):
         parts[window].append(line)
-    events: list[list[dict[str, Any]]] = [[] for _ in windows]
-    alarmed = np.flatnonzero(shown & stretch.is_scored)[rows.alarm]
+    return ["".join(part) for part in parts]
+
+
+def _explained(stretch: Stretch, windows: Sequence[Any]) -> list[list[Explained]]:
+    """Give the events of each window, explained with what an execution would have remembered of the rows before it."""
+    shown, own = _shown(stretch, windows)
+    alarmed = np.flatnonzero(shown & stretch.is_scored)[stretch.scores_of(shown).alarm]
+    explained: list[list[Explained]] = [[] for _ in windows]
+    recent, n_remembered = stretch.before, 0
     for window in np.unique(own[alarmed]).tolist():
+        first = int(np.searchsorted(stretch.grid.timestamps, windows[window][0], "right"))
+        recent, n_remembered = stretch.remembered(n_remembered, first, recent), first
         here = shown & (own == window)
-        events[window] = stretch.events(here, stretch.scores_of(here), version.sensors)
-    return ["".join(part) for part in parts], events
+        explained[window] = replace(stretch, before=recent).explained(here, stretch.scores_of(here))
+    return explained
 
 
 def _write_results(
-    buckets: Buckets, output: Mapping[str, Any], windows: Sequence[Any], texts: Sequence[str]
+    buckets: Buckets,
+    output: Mapping[str, Any],
+    windows: Sequence[Any],
+    texts: Sequence[str],
+    explained: Sequence[Sequence[Explained]],
 ) -> list[dict[str, Any]]:
     """Write what is new or has changed, and keep what it replaces beside it."""
     place = output["S3OutputConfiguration"]
@@ -145,13 +165,16 @@ def _write_results(
     told: list[dict[str, Any]] = []
     objects: list[tuple[str, bytes]] = []
     earlier: list[tuple[str, bytes]] = []
-    for (start_us, _end_us, is_shown, revision), text in zip(windows, texts, strict=True):
+    stale: list[str] = []
+    for (start_us, _end_us, is_shown, revision), text, events in zip(windows, texts, explained, strict=True):
         key = layout.results(prefix, instant(start_us))
         content = text.encode()
         one = {"key": key, "revision": revision or 0, "changed": False}
         told.append(one)
         if not is_shown:
             continue
+        if events:
+            objects.append((layout.evidence(prefix, instant(start_us)), evidence_lines(events).encode()))
         before = _before(buckets, bucket, key, revision or 0)
         if revision is not None and before == content:
             continue
@@ -161,8 +184,10 @@ def _write_results(
             # Also what another wrote there before us, such as the service that this one takes the place of.
             earlier.append((layout.earlier_results(key, revision or 0), before))
             one["revision"] = (revision or 0) + 1
+            stale += [] if events or revision is None else [layout.evidence(prefix, instant(start_us))]
     buckets.write_many(bucket, earlier)
     buckets.write_many(bucket, objects)
+    buckets.delete(bucket, stale)
     return told
 
 

@@ -44,6 +44,7 @@ class Ticker:
                 .where(inference_scheduler.c.status == "RUNNING", inference_scheduler.c.next_due <= now)
                 .order_by(inference_scheduler.c.next_due)
                 .limit(CLAIMS_MAX)
+                .with_for_update(skip_locked=True)  # Another ticker's; SQLite has one writer, and ignores it.
             ).all()
             for scheduler in due:
                 n_made += self._claim(connection, scheduler, now)
