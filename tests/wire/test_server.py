@@ -113,6 +113,32 @@ def test_a_bug_leaves_as_an_internal_error_without_detail_and_is_logged_with_the
     assert "secret-detail" in logged
 
 
+def test_a_request_that_was_authenticated_and_then_refused_is_told_of(open_server: Served) -> None:
+    def conflict(_: Mapping[str, Any]) -> None:
+        raise ConflictException("busy")
+
+    def bug(_: Mapping[str, Any]) -> None:
+        raise KeyError("secret-detail")
+
+    told = []
+    for body, operation in ((b"{", None), (b'{"ModelName": ""}', None), (b'{"ModelName": "m"}', conflict)):
+        with open_server.answering("DeleteModel", operation or bug):
+            answer = ask(open_server.port, body, operation="DeleteModel")
+        name, caller, asked, error = open_server.refusals[-1]
+        assert (name, caller.request_id) == ("DeleteModel", answer[1]["x-amzn-requestid"])
+        assert (error.code, error.message) == error_of(answer)[1:]
+        told.append(asked)
+    assert told == [None, {"ModelName": ""}, {"ModelName": "m"}]
+    with open_server.answering("DeleteModel", bug):
+        answer = ask(open_server.port, b'{"ModelName": "m"}', operation="DeleteModel")
+    assert (open_server.refusals[-1][3].code, open_server.refusals[-1][3].message) == error_of(answer)[1:]
+
+
+def test_a_request_that_was_not_authenticated_is_not_told_of(locked_server: Served) -> None:
+    assert error_of(ask(locked_server.port, b"{", operation="DeleteModel"))[0] == 403
+    assert locked_server.refusals == []
+
+
 def test_an_answer_that_cannot_be_encoded_is_an_internal_error(open_server: Served) -> None:
     with open_server.answering("DeleteModel", lambda _: {"At": datetime(2026, 1, 1)}):  # noqa: DTZ001
         answer = ask(open_server.port, b'{"ModelName": "m"}', operation="DeleteModel")
