@@ -10,7 +10,9 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from openlookout.alerts import delivery, silence
 from openlookout.app.foundation import Foundation
+from openlookout.clock import SystemClock
 from openlookout.jobs.children import Children
 from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, Queue, Worker
@@ -59,6 +61,8 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
         stack.callback(worker.stop, SHUTDOWN_SECONDS)
         liveness.join()
         hours = foundation.settings.token_hours
+        alerts = delivery.Delivery(database, SystemClock(), foundation.settings.console_url)
+        stack.callback(alerts.close)
         again_and_again = (
             Rounds("liveness", BEAT_SECONDS, liveness.round),
             Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
@@ -66,6 +70,9 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
             Rounds("unfinished", UNFINISHED_LOOK_SECONDS, Unfinished(database, queue).look),
             Rounds("tokens", LOOK_SECONDS, partial(forget_tokens, database, clock, hours)),
             Rounds("retention", LOOK_SECONDS, partial(forget_ended, queue)),
+            Rounds("alerts", delivery.LOOK_SECONDS, alerts.round),
+            Rounds("silence", silence.LOOK_SECONDS, partial(silence.tell_silences, database, clock)),
+            Rounds("old alerts", LOOK_SECONDS, partial(delivery.forget_old, database, clock)),
         )
         for rounds in again_and_again:
             rounds.start()

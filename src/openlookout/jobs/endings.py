@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from openlookout.alerts.notes import note_promoted, note_version
 from openlookout.jobs.records import recorded, version_recorded
 from openlookout.jobs.workplace import Workplace, publish, reason
 from openlookout.store.client_tokens import note_ended
@@ -62,8 +63,11 @@ def succeed_version(
             return False
         model_id, number = version_parts(identity)
         move(connection, MODEL, model.c.id == model_id, "SUCCESS", updated_at=now)
-        activate(connection, model_id, number, now, replacing=replacing)
+        is_active_now = activate(connection, model_id, number, now, replacing=replacing)
     note_ended(connection, identity, now)
+    note_version(connection, model_id, number, now)
+    if is_active_now:
+        note_promoted(connection, model_id, now, by_hand=False)
     return True
 
 
@@ -80,8 +84,10 @@ def fail_version(
     ended = {"failed_reason": reason(said), "updated_at": now, **values}
     with version_recorded(connection, now, "EndModelVersion", identity):
         if publish(connection, MODEL_VERSION, is_version(identity), attempt, "FAILED", **ended):
-            move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
+            model_id, number = version_parts(identity)
+            move(connection, MODEL, model.c.id == model_id, "FAILED", updated_at=now)
             note_ended(connection, identity, now)
+            note_version(connection, model_id, number, now)
 
 
 def _recorded_job(connection: Connection, now: datetime, job_id: str) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from openlookout.alerts.notes import note_failed, note_scored
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.checkpoints import keep_live
 from openlookout.jobs.engine import Steps
@@ -125,6 +126,7 @@ class Infer:
             _accumulate(connection, execution, answer)
             for event in answer["events"]:
                 keep_event(connection, execution.scheduler_id, event)
+            note_scored(connection, execution, answer["rows"], self._workplace.now())
             connection.execute(
                 update(inference_scheduler)
                 .where(inference_scheduler.c.id == execution.scheduler_id)
@@ -151,6 +153,7 @@ class Infer:
             this = inference_execution.c.id == identity
             values = {"failed_reason": sentence(reason), "inputs": inputs}
             if publish(connection, INFERENCE_EXECUTION, this, attempt, "FAILED", **values):
+                note_failed(connection, execution, sentence(reason), self._workplace.now())
                 enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
                 self._measure("FAILED", execution)
 

@@ -16,7 +16,7 @@ from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.buckets.object_info import ObjectInfo
 from openlookout.jobs.live_scoring import plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
-from openlookout.jobs.results import evidence_lines, lines
+from openlookout.jobs.results import evidence_lines, lines, scored_rows
 from openlookout.jobs.version_files import VersionFiles, read_version
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
 from openlookout.timeseries.inference_input import (
@@ -82,6 +82,7 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
         "result_key": result_key,
         "state_key": state_key,
         "accumulated": accumulated,
+        "rows": scored_rows(grid.timestamps[shown], grid.off[shown], scores),
         "events": plain_events(explained, version.sensors),
     }
 

@@ -50,3 +50,16 @@ def event_records(explained: Sequence[Explained]) -> list[dict[str, object]]:
 
 def _time(us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def scored_rows(timestamps: np.ndarray, off: np.ndarray, scores: Scores) -> list[tuple[int, float | None, bool]]:
+    """Give what `lines` says in short: timestamp in microseconds, score (None while off), whether it is anomalous."""
+    score, alarm = np.full(len(timestamps), np.nan), np.zeros(len(timestamps), bool)
+    score[~off], alarm[~off] = scores.anomaly, scores.alarm
+    kept = off | ~np.isnan(score)
+    return [
+        (at, None if is_off else value, is_anomaly)
+        for at, is_off, value, is_anomaly in zip(
+            timestamps[kept].tolist(), off[kept].tolist(), score[kept].tolist(), alarm[kept].tolist(), strict=True
+        )
+    ]
