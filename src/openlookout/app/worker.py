@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from openlookout.alerts import delivery, silence
@@ -32,10 +31,11 @@ from openlookout.jobs.transfer import ImportDataset, ImportVersion
 from openlookout.jobs.unfinished import LOOK_SECONDS as UNFINISHED_LOOK_SECONDS
 from openlookout.jobs.unfinished import Unfinished
 from openlookout.jobs.workplace import Workplace
+from openlookout.logs import logger
 
 SHUTDOWN_SECONDS = 10
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)
