@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openlookout.archive.transfer import Place
+    from openlookout.settings import Settings
 
 PARENT_LOOK_SECONDS = 1.0
 
@@ -53,10 +54,12 @@ def serve(
     from openlookout.app.refused import StartRefused
     from openlookout.app.service import running
     from openlookout.settings import read_settings
+    from openlookout.traces import configure_traces
 
     flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
     try:
         settings = read_settings(flags)
+        _configure(settings)
         # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with running(settings) as service:
@@ -69,6 +72,7 @@ def serve(
     except KeyboardInterrupt:
         pass
     sys.stdout.flush()
+    configure_traces("off")
     # Jobs that are still running are blocked in their threads; they are resumed at the next start.
     os._exit(0)
 
@@ -83,7 +87,9 @@ def engine(data: Data = None) -> None:
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a notebook is for the notebook.
     try:
-        with running(read_settings({"data": data})):
+        settings = read_settings({"data": data})
+        _configure(settings)
+        with running(settings):
             typer.echo("ready")
             sys.stdout.flush()
             # Not the pipe's end alone: a fork of the program holds a copy of it.
@@ -113,6 +119,42 @@ def demo(
     code = run_demo(data, port=port, keep=keep)
     sys.stdout.flush()
     os._exit(code)
+
+
+@app.command()
+def replay(
+    scheduler: Annotated[str, typer.Argument(help="The inference scheduler.")],
+    start: Annotated[str, typer.Option("--from", help="The first moment, such as 2026-10-07 or 2026-10-07T12:00Z.")],
+    end: Annotated[str | None, typer.Option("--to", help="The last moment. [default: now]")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Score historic or late input files of a scheduler, and correct its results and events."""
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.replay import replay as run
+    from openlookout.jobs.replay_request import ReplayRefused, Told
+    from openlookout.settings import read_settings
+
+    def tell(now: Told) -> None:
+        if now.position is not None and sys.stderr.isatty():
+            typer.echo(f"\r{now.position:%Y-%m-%d %H:%M}Z, {now.counts['n_scored']:,} windows", nl=False, err=True)
+
+    try:
+        span = moment("--from", start), datetime.now(UTC) if end is None else moment("--to", end)
+        told = run(read_settings({"data": data, "account": account, "region": region}), scheduler, span, tell)
+    except (ReplayRefused, StartRefused, ValueError) as error:
+        _refuse(error)
+    else:
+        if told.status != "SUCCESS":
+            _refuse(ValueError(f"the replay failed: {told.failed_reason}"))
+        counts = told.counts
+        typer.echo(
+            f"Scored {counts['n_scored']:,} windows of {scheduler}: {counts['n_revised']:,} results corrected, "
+            f"{counts['n_failed']:,} windows have input that cannot be read"
+        )
+        sys.stdout.flush()
+        os._exit(0)
 
 
 @app.command(name="export")
@@ -258,6 +300,15 @@ def verify_audit(
     typer.echo(f"{sequence}:{last}")
 
 
+def _configure(settings: "Settings") -> None:
+    """Logs and traces of a process that serves or works."""
+    from openlookout.logs import configure_logs
+    from openlookout.traces import configure_traces
+
+    configure_logs(settings.logs, settings.log_level)
+    configure_traces(settings.traces)
+
+
 def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:
     from openlookout.app.foundation import opened
     from openlookout.archive.file import ArchiveError
@@ -286,6 +337,15 @@ def _say_where(host: str, port: int, data: Path) -> None:
     typer.echo(f"OpenLookout listens on http://{host}:{port}, buckets are the folders of {data / 'buckets'}")
     typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{host}:{port}")
     sys.stdout.flush()
+
+
+def moment(flag: str, text: str) -> datetime:
+    """Read a moment; without a zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{flag} '{text}' is no moment: write 2026-10-07 or 2026-10-07T12:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _refuse(error: Exception) -> None:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Row, delete, exists, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +20,7 @@ from openlookout.alerts.card import Message, compose, digest
 from openlookout.alerts.channels import channel_of
 from openlookout.alerts.sending import BadChannel, Envelope, Rejected, Unreachable
 from openlookout.clock import Clock
+from openlookout.logs import logger
 from openlookout.store.alert_tables import alert, alert_channel, alert_delivery
 from openlookout.store.database import Database
 from openlookout.store.tables import EPOCH
@@ -35,7 +35,7 @@ TRIED_FOR = timedelta(days=3)
 KEPT_FOR = timedelta(days=90)
 ERROR_CHARACTERS_MAX = 500
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class Delivery:

@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import anyio.to_thread
-import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +21,7 @@ from openlookout.console import sessions, static_files
 from openlookout.console.pages import datasets, overview, sign_in
 from openlookout.console.ports import Console
 from openlookout.console.visit import NOTICE, PAGES, Notice, Page, Visit
+from openlookout.logs import logger
 
 # Importing a module registers its pages.
 ROOMS = (overview, datasets, sign_in)
@@ -52,7 +52,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 def create_console(console: Console) -> Starlette:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 
-import structlog
 from dbos import DBOS, DBOSClient, Serializer
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
+from openlookout.logs import logger
+from openlookout.metrics import JOB_SECONDS, JOBS
 from openlookout.store.database import Database, is_outage
+from openlookout.traces import span
 
 # Pinned: dbos strands queued jobs of another version for ever. Raise it by hand, after the queues have drained.
 APPLICATION_VERSION = "1"
@@ -31,7 +34,7 @@ LOST_MAX = 3
 ALIVE = ("ENQUEUED", "PENDING", "DELAYED")
 
 T = TypeVar("T")
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class Temporary(Exception):
@@ -58,7 +61,8 @@ class Steps:
 
         `Temporary` is tried again with growing pauses; any other exception ends the job.
         """
-        return DBOS.run_step({"name": name}, self._patiently, name, step, arguments)
+        with span(f"step {name}", step=name):
+            return DBOS.run_step({"name": name}, self._patiently, name, step, arguments)
 
     def _patiently(self, name: str, step: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         pause, n_lost, until = STEP_RETRY_SECONDS, 0, time.monotonic() + PATIENCE_SECONDS
@@ -110,6 +114,16 @@ class Queue:
     concurrency: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """One queue of all processes together: jobs that wait, since when the first of them does, and jobs under way."""
+
+    queue: str
+    n_waiting: int
+    n_running: int
+    oldest_seconds: float
+
+
 def migrate(database: Database) -> None:
     """Create the engine's tables, or bring them to its release; a process that only enqueues needs them too."""
     DBOS.migrate(database.url.render_as_string(hide_password=False))
@@ -119,6 +133,7 @@ class JobQueue:
     """Where the API puts jobs: needs the database only, runs nothing."""
 
     def __init__(self, database: Database) -> None:
+        self._is_sqlite = database.is_sqlite
         self._client = DBOSClient(system_database_engine=database.engine, serializer=_Json(), lazy=True)
 
     def enqueue(self, connection: Connection, kind: str, identity: str, again: int = 0) -> None:
@@ -155,6 +170,28 @@ class JobQueue:
         """Take a job from its worker and let any take it; what that still writes about it is refused."""
         # Without its queue's name the job would move to a queue without limits.
         self._client.resume_workflow(job.id, queue_name=job.kind)
+
+    def waiting(self, connection: Connection) -> list[Waiting]:
+        """Give the state of every queue that has a job waiting or under way (real time)."""
+        # The engine's own listing loads every job; this is one look into its index.
+        table = "workflow_status" if self._is_sqlite else "dbos.workflow_status"
+        look = text(
+            f"SELECT queue_name, status, COUNT(*), MIN(created_at) FROM {table} "  # noqa: S608  # One of two constants.
+            "WHERE status IN ('ENQUEUED', 'PENDING') AND queue_name IS NOT NULL GROUP BY queue_name, status"
+        )
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for queue, status, n, first in connection.execute(look):
+            found.setdefault(queue, {})[status] = (n, first)
+        now_ms, none = time.time() * 1000, (0, None)
+        return [
+            Waiting(
+                queue,
+                of.get("ENQUEUED", none)[0],
+                of.get("PENDING", none)[0],
+                max(0.0, now_ms - of["ENQUEUED"][1]) / 1000 if "ENQUEUED" in of else 0.0,
+            )
+            for queue, of in sorted(found.items())
+        ]
 
     def forget_ended(self, before: datetime, n_max: int) -> int:
         """Forget at most `n_max` jobs that ended and were enqueued before a time (real time); give how many."""
@@ -271,18 +308,20 @@ class Worker:
         def run(identity: str) -> None:
             assert DBOS.workflow_id is not None
             this = AtWork(DBOS.workflow_id, kind, self.executor)
-            with self._noted(this.id):
+            with self._noted(this.id), _measured(kind, identity) as measured:
                 try:
-                    self._carry_out(this, job, identity)
+                    measured.outcome = self._carry_out(job, identity)
                 except SQLAlchemyError as error:
                     if not is_outage(error):
                         raise
                     self._give_back(this, error)
+                    measured.outcome = "given back"
 
         run.__name__ = run.__qualname__ = f"run_{kind}"
         return run
 
-    def _carry_out(self, this: AtWork, job: Job, identity: str) -> None:
+    def _carry_out(self, job: Job, identity: str) -> str:
+        """Give how it ended: `ended`, or `failed` with an error that the job does not know."""
         steps = Steps(self._stopping)
         try:
             job.run(steps, identity)
@@ -291,17 +330,19 @@ class Worker:
                 _stay()
             if is_outage(error):
                 raise
-            log.exception("job failed", kind=this.kind, identity=identity)
+            log.exception("job failed")
             said = (
                 str(error)
                 if isinstance(error, Final)
                 else f"The work ended with an unexpected error ({type(error).__name__}); see the log."
             )
             job.abandon(identity, said, steps.attempt)
+            return "failed"
+        return "ended"
 
     def _give_back(self, this: AtWork, error: SQLAlchemyError) -> None:
         """Let the job be taken up again once the database answers: its row still says that it is under way."""
-        log.warning("the database does not answer", kind=this.kind, job=this.id, error=str(error)[:300])
+        log.warning("the database does not answer", error=str(error)[:300])
         pause = STEP_RETRY_SECONDS
         while True:
             if self._stopping.wait(pause):
@@ -315,6 +356,23 @@ class Worker:
                 pause = min(2 * pause, STEP_RETRY_SECONDS_MAX)
             else:
                 return
+
+
+@dataclass
+class _Measured:
+    outcome: str = "failed"
+
+
+@contextmanager
+def _measured(kind: str, identity: str) -> Iterator[_Measured]:
+    """Have the job's ids on every line that is logged meanwhile, and count and log how it ended."""
+    started, measured = time.perf_counter(), _Measured()
+    with bound_contextvars(kind=kind, job=identity), span(f"job {kind}", kind=kind, job=identity):
+        yield measured
+        seconds = time.perf_counter() - started
+        log.info("job ended", outcome=measured.outcome, seconds=round(seconds, 3))
+    JOBS.labels(kind, measured.outcome).inc()
+    JOB_SECONDS.labels(kind).observe(seconds)
 
 
 def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> None:

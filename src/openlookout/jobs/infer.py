@@ -20,6 +20,7 @@ from openlookout.jobs.inference_work import infer_window
 from openlookout.jobs.turns import enqueue_next, hold
 from openlookout.jobs.workplace import Workplace, begin, forgive, publish, retried
 from openlookout.jobs.workplace import reason as sentence
+from openlookout.metrics import EXECUTION_LAG_SECONDS
 from openlookout.store.lifecycles import INFERENCE_EXECUTION
 from openlookout.store.tables import (
     accumulated,
@@ -138,6 +139,7 @@ class Infer:
             )
             unnamed = keep_live(connection, execution, answer, self._workplace.late)
             enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
+        self._measure("SUCCESS", execution)
         return unnamed
 
     def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
@@ -154,6 +156,11 @@ class Infer:
             if publish(connection, INFERENCE_EXECUTION, this, attempt, "FAILED", **values):
                 note_failed(connection, execution, sentence(reason), self._workplace.now())
                 enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
+                self._measure("FAILED", execution)
+
+    def _measure(self, outcome: str, execution: Row[Any]) -> None:
+        late = self._workplace.clock.now() - execution.due_at
+        EXECUTION_LAG_SECONDS.labels(outcome).observe(late.total_seconds())
 
 
 def _locked(connection: Connection, identity: str) -> Row[Any]:

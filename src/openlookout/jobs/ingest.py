@@ -22,6 +22,7 @@ from openlookout.jobs.endings import fail_dataset, fill_dataset
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.workplace import Workplace, begin, forgive, reason, retried
 from openlookout.limits import Limits
+from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
 from openlookout.store.lifecycles import INGESTION_JOB
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
 from openlookout.timeseries.csv import BadHeader
@@ -114,6 +115,8 @@ class Ingest:
                     for row in rows[first : first + STATISTICS_BATCH]
                 ]
                 connection.execute(sensor_statistics.insert(), batch)
+        ROWS_INGESTED.inc(answer["n_rows"])
+        BYTES_INGESTED.inc(answer["size_bytes"])
 
     def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         fail_dataset(self._workplace, identity, reason, attempt)
@@ -213,6 +216,7 @@ def _keep(
             "DiscardedFiles": [{"Bucket": job["bucket"], "Key": key} for key in discarded[:DISCARDED_NAMED_MAX]],
         },
         "size_bytes": ingested.n_bytes,
+        "n_rows": sum(part.n_rows for part in ingested.parts),
         "status_detail": _detail(ingested.discarded),
         "start_us": ingested.start_us,
         "end_us": ingested.end_us,

@@ -11,12 +11,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from openlookout.clock import Clock
 from openlookout.jobs.engine import AtWork, JobQueue
+from openlookout.logs import logger
 from openlookout.store.database import Database
 from openlookout.store.tables import worker
 
@@ -25,7 +25,7 @@ DEAD_ROUNDS = 10
 LATE_SECONDS = 4 * BEAT_SECONDS  # A round this late tells of us, not of the others.
 FORGOTTEN_ROUNDS = 5
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 def new_executor() -> str:

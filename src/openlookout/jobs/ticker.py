@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, exists, select, update
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
 from openlookout.jobs.turns import is_idle
+from openlookout.metrics import SCHEDULER_LAG_SECONDS
 from openlookout.store.database import Database
 from openlookout.store.durations import duration
 from openlookout.store.lifecycles import INFERENCE_SCHEDULER, move
@@ -82,6 +83,7 @@ class Ticker:
         )
         if claimed.rowcount != 1:
             return 0
+        SCHEDULER_LAG_SECONDS.observe((now - scheduler.next_due).total_seconds())
         made = select(inference_execution.c.due_at).where(
             inference_execution.c.scheduler_id == scheduler.id, inference_execution.c.due_at >= scheduler.next_due
         )

@@ -5,6 +5,7 @@ retraining (a version whose SourceType is RETRAINING) also learns from what infe
 active version, and may be promoted.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from openlookout.jobs.promotion import failed
 from openlookout.jobs.retraining import decide, inputs, is_retraining
 from openlookout.jobs.training_work import evaluate_version, fit_version
 from openlookout.jobs.workplace import Workplace, begin, forgive, retried
+from openlookout.metrics import TRAINING_SECONDS
 from openlookout.store.durations import duration
 from openlookout.store.lifecycles import MODEL_VERSION
 from openlookout.store.model_versions import is_version
@@ -41,19 +43,26 @@ class Train:
         if attempt is None:
             return
         self._note_start(identity)
+        started = time.perf_counter()
         try:
-            fitted = steps.run("fit", self._fit, identity, attempt)
-            if "failed" in fitted:
-                days = fitted.get("available_days")
-                self._end_failed(identity, fitted["failed"], attempt, is_ours=False, available_days=days)
-                return
-            evaluated = steps.run("evaluate", self._evaluate, identity, fitted)
+            outcome = self._train(steps, identity, attempt)
         except ChildUnwanted:  # Cancelled: the row says so already.
             return
+        TRAINING_SECONDS.labels(outcome).observe(time.perf_counter() - started)
+
+    def _train(self, steps: Steps, identity: str, attempt: int) -> str:
+        """Give how it ended: SUCCESS or FAILED."""
+        fitted = steps.run("fit", self._fit, identity, attempt)
+        if "failed" in fitted:
+            days = fitted.get("available_days")
+            self._end_failed(identity, fitted["failed"], attempt, is_ours=False, available_days=days)
+            return "FAILED"
+        evaluated = steps.run("evaluate", self._evaluate, identity, fitted)
         if "failed" in evaluated:
             self._end_failed(identity, evaluated["failed"], attempt, is_ours=False)
-        else:
-            self._publish(identity, attempt, fitted | evaluated)
+            return "FAILED"
+        self._publish(identity, attempt, fitted | evaluated)
+        return "SUCCESS"
 
     def _note_start(self, identity: str) -> None:
         """TrainingExecutionStartTime is when the first attempt began."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Row, Table, func, select
 
 from openlookout.jobs.engine import JobQueue, job_id
+from openlookout.logs import logger
 from openlookout.store.database import Database
 from openlookout.store.lifecycles import WORKING
 from openlookout.store.model_versions import version_id
@@ -28,7 +28,7 @@ from openlookout.store.tables import (
 LOOK_SECONDS = 30.0
 LOOKED_AT_MAX = 1000
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-import structlog
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from openlookout.buckets.buckets import BucketSettings
@@ -20,6 +19,7 @@ from openlookout.clock import Clock
 from openlookout.jobs.children import Children
 from openlookout.jobs.engine import JobQueue, Steps, Temporary
 from openlookout.limits import OWN, Limits
+from openlookout.logs import logger
 from openlookout.store.database import Database
 from openlookout.store.lifecycles import WORKING, Lifecycle, move
 
@@ -28,7 +28,7 @@ REASON_CHARACTERS_MAX = 5000  # BoundedLengthString.
 
 P = ParamSpec("P")
 T = TypeVar("T")
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)
