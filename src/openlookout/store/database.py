@@ -17,6 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from openlookout.store.questions import Questions
+
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 POSTGRES_POOL_SIZE = 20
 SQLITE_WITH_SUBSECONDS = (3, 42)
@@ -31,6 +33,7 @@ class Database:
         self.url = make_url(_with_driver(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self.questions = Questions(self.engine)
 
     @property
     def extremes(self) -> tuple[str, str]:
@@ -63,6 +66,7 @@ class Database:
             command.upgrade(configuration, "head")
 
     def close(self) -> None:
+        self.questions.close()
         self.engine.dispose()
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -17,10 +17,10 @@ CONTENT_TYPE = "application/x-amz-json-1.0"
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "application/x-amz-json-1.1", "application/json", ""})
 TARGET_PREFIX = "AWSLookoutEquipmentFrontendService."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 DIGITS_MAX = 400  # Of one number: Python's conversion is quadratic in the digits.
 NESTING_MAX = 64  # The deepest request of the API has 6 levels; each Python would stop at another depth.
 
+_AS_THEY_ARE = frozenset({str, int, float, bool})
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -84,20 +84,34 @@ def error_body(error: ServiceError) -> bytes:
 
 
 def _plain(value: Any) -> Any:
+    # By the very type first: most members are plain, and asking an abstract class about each costs more than the rest.
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if kind is dict:
+        return {
+            member: given if type(given) in _AS_THEY_ARE else _plain(given)
+            for member, given in value.items()
+            if given is not None
+        }
+    if kind is datetime:
+        return _seconds(value)
     if isinstance(value, Mapping):
         return {member: _plain(given) for member, given in value.items() if given is not None}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return _seconds(value)
     return value
 
 
-def _seconds(at: datetime) -> Decimal:
+def _seconds(at: datetime) -> msgspec.Raw:
     """Seconds since 1970 with milliseconds, as the service showed times; with microseconds where a time has them."""
-    microseconds = (at - EPOCH) // MICROSECOND
-    milliseconds, rest = divmod(microseconds, 1000)
-    return Decimal(microseconds).scaleb(-6) if rest else Decimal(milliseconds).scaleb(-3)
+    since = at - EPOCH
+    seconds, microseconds, sign = since.days * 86_400 + since.seconds, since.microseconds, ""
+    if seconds < 0:
+        since, sign = -since, "-"
+        seconds, microseconds = since.days * 86_400 + since.seconds, since.microseconds
+    rest = f"{microseconds:06}" if microseconds % 1000 else f"{microseconds // 1000:03}"
+    return msgspec.Raw(f"{sign}{seconds}.{rest}".encode())
 
 
 def _check_nesting(body: bytes) -> None:
