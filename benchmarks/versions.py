@@ -66,7 +66,9 @@ def fill(database: Database, rows: int) -> None:
 
 def _insert(database: Database, connection: Any, m: Model, versions: range) -> None:
     """By the driver itself: SQLAlchemy takes minutes for what this does in seconds."""
-    names = "model_id, version, created_at, updated_at, status, source_type, quality, attempt, configuration, data_schema"
+    names = (
+        "model_id, version, created_at, updated_at, status, source_type, quality, attempt, configuration, data_schema"
+    )
     rows = [
         (
             *(m.id, v, to_microseconds(created_at(v)), to_microseconds(created_at(v))),
@@ -130,8 +132,12 @@ def question(m: Model, given: dict[str, Any], after: int, tokens: Tokens) -> Que
     }
     body |= {"ModelName": m.name, "MaxResults": PAGE_ROWS}
     if after:
-        sealed = {name: to_microseconds(value) if isinstance(value, datetime) else value for name, value in given.items()}
-        body["NextToken"] = tokens.seal([after], [ACCOUNT, REGION, "ListModelVersions", {"ModelName": m.name, **sealed}])
+        sealed = {
+            name: to_microseconds(value) if isinstance(value, datetime) else value for name, value in given.items()
+        }
+        body["NextToken"] = tokens.seal(
+            [after], [ACCOUNT, REGION, "ListModelVersions", {"ModelName": m.name, **sealed}]
+        )
     found = matching(m, given, after)
     answer = ",".join(summary(m, version) for version in found[:PAGE_ROWS])
     return Question(

@@ -1,5 +1,6 @@
 """Model versions: what each training made, and which one is active."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -145,7 +146,7 @@ def _find_version(connection: Connection, of: Row[Any], number: int) -> Row[Any]
     return found
 
 
-def _summary(model_name: str, arn: str, row: Row[Any]) -> ModelVersionSummary:
+def _summary(model_name: str, arn: str, row: Sequence[Any]) -> ModelVersionSummary:
     _, number, created_at, status, source_type, quality = row
     return {
         "ModelName": model_name,

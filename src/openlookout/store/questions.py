@@ -8,7 +8,6 @@ says in its own exceptions what is wrong.
 
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Engine, Row, Select
@@ -71,26 +70,20 @@ class _Question:
         assert not compiled._bind_processors, "parameters are given as the database keeps them"
         self._text = str(compiled)
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        self._positions = None if compiled.positiontup is None else itemgetter(*compiled.positiontup, *[""] * 2)
+        self._positions = compiled.positiontup  # The names in the order of the question marks; None: they are named.
         columns = statement.selected_columns
-        self._row = result_tuple([column.key for column in columns])
+        self._row = result_tuple([column.key or "" for column in columns])
         processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._processors = [(i, process) for i, process in enumerate(processors) if process is not None]
 
     def ask(self, connection: Any, parameters: Parameters) -> list[Row[Any]]:
-        given: Any = {**self._fixed, **parameters, "": None}
-        given = given if self._positions is None else self._positions(given)[:-2]
+        given: Any = {**self._fixed, **parameters}
+        if self._positions is not None:
+            given = [given[name] for name in self._positions]
         cursor = connection.cursor()
         cursor.execute(self._text, given)
         found = cursor.fetchall()
         cursor.close()
-        row, processors = self._row, self._processors
-        if not processors:
-            return [row(values) for values in found]
-        rows = []
-        for values in found:
-            changed = list(values)
-            for i, process in processors:
-                changed[i] = process(changed[i])
-            rows.append(row(changed))
-        return rows
+        for i, process in self._processors:
+            found = [(*values[:i], process(values[i]), *values[i + 1 :]) for values in found]
+        return [self._row(values) for values in found]

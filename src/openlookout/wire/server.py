@@ -125,8 +125,8 @@ class _Api:
         try:
             headers = _joined(scope)
             _check_origin(server, headers)
-            name = protocol.operation_of(headers.get("x-amz-target"), VALIDATORS)
-            protocol.check_content_type(headers.get("content-type", ""))
+            name = protocol.operation_of(_first(scope, b"x-amz-target"), VALIDATORS)
+            protocol.check_content_type(_first(scope, b"content-type") or "")
             request = _signed(scope, headers, await _body(receive))
             answer = await anyio.to_thread.run_sync(
                 _carry_out, server, name, request, request_id, limiter=self._limiter
@@ -193,6 +193,11 @@ def _joined(scope: Scope) -> dict[str, str]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
+
+
+def _first(scope: Scope, header: bytes) -> str | None:
+    """What is understood of a header that should come once: a second one breaks the signature, not the first."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == header), None)
 
 
 async def _body(receive: Receive) -> bytes:
