@@ -7,6 +7,7 @@ import pytest
 
 from openlookout.api.definition import definition
 from openlookout.cli import app, audit, keys
+from openlookout.cli_alerts import alerts, channel, maintenance
 from openlookout.limits import AWS, OWN, Limits, read_limits
 from openlookout.settings import ENVIRONMENT_PREFIX, Settings, read_settings
 
@@ -46,6 +47,9 @@ def test_every_command_is_in_the_docs() -> None:
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"openlookout {command.name or command.callback.__name__}" in text
+    for group, called in ((alerts, "alerts"), (channel, "alerts channel"), (maintenance, "alerts maintenance")):
+        for command in group.registered_commands:
+            assert f"openlookout {called} {command.name}" in text
     assert "openlookout keys create" in text
     assert len(keys.registered_commands) == 3
     for command in audit.registered_commands:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from openlookout.cli_alerts import alerts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openlookout.archive.transfer import Place
+    from openlookout.settings import Settings
 
 PARENT_LOOK_SECONDS = 1.0
 
@@ -27,6 +30,7 @@ keys = typer.Typer(no_args_is_help=True, help="Make, list and delete access keys
 app.add_typer(keys, name="keys")
 audit = typer.Typer(no_args_is_help=True, help="Export the audit log, and see that nobody changed it.")
 app.add_typer(audit, name="audit")
+app.add_typer(alerts, name="alerts")
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the database and the buckets. [default: openlookout-data]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -50,10 +54,12 @@ def serve(
     from openlookout.app.refused import StartRefused
     from openlookout.app.service import running
     from openlookout.settings import read_settings
+    from openlookout.traces import configure_traces
 
     flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
     try:
         settings = read_settings(flags)
+        _configure(settings)
         # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with running(settings) as service:
@@ -66,6 +72,7 @@ def serve(
     except KeyboardInterrupt:
         pass
     sys.stdout.flush()
+    configure_traces("off")
     # Jobs that are still running are blocked in their threads; they are resumed at the next start.
     os._exit(0)
 
@@ -80,7 +87,9 @@ def engine(data: Data = None) -> None:
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a notebook is for the notebook.
     try:
-        with running(read_settings({"data": data})):
+        settings = read_settings({"data": data})
+        _configure(settings)
+        with running(settings):
             typer.echo("ready")
             sys.stdout.flush()
             # Not the pipe's end alone: a fork of the program holds a copy of it.
@@ -253,6 +262,15 @@ def verify_audit(
         _refuse(error)
     typer.echo(f"{sequence} records, unchanged" if file is None else f"up to record {sequence}, unchanged")
     typer.echo(f"{sequence}:{last}")
+
+
+def _configure(settings: "Settings") -> None:
+    """Logs and traces of a process that serves or works."""
+    from openlookout.logs import configure_logs
+    from openlookout.traces import configure_traces
+
+    configure_logs(settings.logs, settings.log_level)
+    configure_traces(settings.traces)
 
 
 def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:

@@ -40,8 +40,24 @@ class Settings:
     """How many hours a ClientToken is remembered after the work behind its request has ended."""
     late_hours: int = 24
     """How many hours after its window an input file still corrects the results; 0: never."""
+    logs: str = "text"
+    """How log lines on standard error look: `text` for people, or `json`."""
+    log_level: str = "info"
+    """The least that is logged: `debug` (each request that only reads too), `info`, `warning` or `error`."""
+    traces: str = "off"
+    """`otlp`: send OpenTelemetry traces to where OTEL_EXPORTER_OTLP_ENDPOINT says."""
+    metrics_token: str = ""
+    """Whoever asks for the metrics must show it; without one they are shown on loopback addresses only."""
+    public_url: str = ""
+    """Where people reach the console, for links in alerts; empty: host and port."""
     workers: int = 0
     """How many child processes compute at once; 0: as many as there are processors."""
+
+    @property
+    def console_url(self) -> str:
+        """The address that links in alerts lead to; empty where it is not known."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or (f"http://{host}:{self.port}" if self.port else "")
 
     @property
     def database_url(self) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from openlookout.jobs.children import ChildLost, Children, ChildTimeout, ChildUnwanted
 from openlookout.jobs.engine import JobQueue, Queue, Steps, Temporary, Worker
+from openlookout.metrics import REGISTRY
 from openlookout.store.database import Database
 
 
@@ -34,19 +35,28 @@ class Recorder:
         if self.left > 0:
             raise Temporary("not just now")
 
-    def abandon(self, identity: str, reason: str) -> None:
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         self.said.append(f"{identity} abandoned: {reason}")
+
+    def forgive(self, identity: str) -> None:
+        self.said.append(f"{identity} forgiven")
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[tuple[Database, JobQueue, Recorder]]:
     database, job = Database(f"sqlite:///{tmp_path / 'jobs.db'}"), Recorder()
-    worker, queue = Worker(database, {"work": job}, (Queue("work", 2),)), JobQueue(database)
+    queue = JobQueue(database)
+    worker = Worker(database, queue, {"work": job}, (Queue("work", 2),), "this")
     worker.start()
     yield database, queue, job
     queue.close()
     worker.stop(1)
     database.close()
+
+
+def killed(reason: str) -> float:
+    """How many children were killed for a reason, as Prometheus is told."""
+    return REGISTRY.get_sample_value("openlookout_children_killed_total", {"reason": reason}) or 0.0
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -72,6 +82,7 @@ def test_a_job_runs_once_its_transaction_is_committed_and_never_when_it_is_not(
         queue.enqueue(connection, "work", "kept")
     until(lambda: "kept done" in job.said)
     assert job.said == ["kept done"]
+    until(lambda: (REGISTRY.get_sample_value("openlookout_job_seconds_count", {"kind": "work"}) or 0) > 0)
 
 
 def test_what_is_temporary_is_tried_again_and_what_is_unknown_is_abandoned(
@@ -117,10 +128,11 @@ def test_a_child_answers_and_raises_what_its_function_does(children: Children) -
 
 
 def test_a_child_that_takes_too_long_is_killed_and_the_next_is_served(children: Children) -> None:
-    started = time.monotonic()
+    started, n_killed = time.monotonic(), killed("timeout")
     with pytest.raises(ChildTimeout, match="took longer than 1 s"):
         children.run(1, time.sleep, 60)
     assert time.monotonic() - started < 20
+    assert killed("timeout") == n_killed + 1
     assert children.run(30, abs, -1) == 1
 
 
@@ -142,17 +154,18 @@ def test_closing_frees_who_waits() -> None:
 
 
 def test_a_child_that_nobody_wants_any_more_is_killed_and_others_go_on(children: Children) -> None:
-    wanted = [True, True, False]
+    wanted, n_killed = [True, True, False], killed("unwanted")
     started = time.monotonic()
     with pytest.raises(ChildUnwanted):
         children.run(60, time.sleep, 60, is_wanted=lambda: wanted.pop(0))
     assert time.monotonic() - started < 30
+    assert killed("unwanted") == n_killed + 1
     assert children.run(60, abs, -7, is_wanted=lambda: True) == 7
     with pytest.raises(ValueError, match="invalid literal"):
         children.run(60, int, "x", is_wanted=lambda: True)
 
 
 def test_a_process_has_one_worker(engine: tuple[Database, JobQueue, Recorder]) -> None:
-    database, _, job = engine
+    database, queue, job = engine
     with pytest.raises(AssertionError, match="this process has a worker already"):
-        Worker(database, {"work": job}, (Queue("work", 1),))
+        Worker(database, queue, {"work": job}, (Queue("work", 1),), "another")

@@ -75,6 +75,7 @@ ANSWER = {
     "state_key": "new",
     "earlier_state_key": EARLIER,
     "accumulated": "models/m/accumulated/e-1/",
+    "rows": [],
     "events": [],
     "inputs": [],
 }

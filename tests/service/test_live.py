@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -173,6 +174,47 @@ def test_an_event_that_runs_over_windows_is_one_event(live: Live) -> None:
     assert max(shares, key=lambda name: shares[name]) == "pump\\b"
     described = live.client.describe_inference_scheduler(InferenceSchedulerName="plant")
     assert described["LatestInferenceResult"] == "ANOMALOUS"
+
+
+def test_the_evidence_of_live_events_is_that_of_the_evaluation(live: Live) -> None:
+    folder = live.bucket / "diag" / "plant" / "model-version-1"
+    batch = {event["end"]: event["evidence"] for event in json.loads((folder / "events.json").read_text())["events"]}
+    with sqlite3.connect(live.bucket.parent.parent / "openlookout.db") as database:
+        rows = database.execute("SELECT ended_at, evidence FROM inference_event ORDER BY ended_at").fetchall()
+    assert len(rows) == len(batch) > 0
+    for (ended_us, text), (end, theirs) in zip(rows, sorted(batch.items()), strict=True):
+        ours = json.loads(text)
+        assert datetime.fromtimestamp(ended_us / 1e6, UTC).replace(tzinfo=None) == datetime.fromisoformat(end)
+        assert {part: ours[part] for part in ("kind", "reason", "onset_order")} == {
+            part: theirs[part] for part in ("kind", "reason", "onset_order")
+        }
+        assert [each["sensor"] for each in ours["sensors"]] == [each["sensor"] for each in theirs["sensors"]]
+    last = json.loads(rows[-1][1])
+    led = last["sensors"][0]
+    assert led["sensor"] == "pump\\b"
+    assert not led["low"] <= led["measured"] <= led["high"]
+    assert datetime.fromisoformat(led["onset"]).replace(tzinfo=UTC) < live.first + N_LIVE * STEP
+    files = sorted(live.bucket.glob("out/*/evidence.jsonl"))
+    assert files
+    assert json.loads(files[-1].read_text().splitlines()[-1])["end"] == max(batch)
+
+
+def test_what_was_expected_in_each_row_is_beside_the_pointwise_diagnostics(live: Live) -> None:
+    folder = live.bucket / "diag" / "plant" / "model-version-1"
+    said = json.loads((folder / "bands.json").read_text())
+    frame = pl.concat([pl.read_parquet(folder / part["key"]) for part in said["parts"]])
+    scored = [line for line in live.batch if "anomaly_score" in line]
+    assert frame["timestamp"].to_list() == [datetime.fromisoformat(line["timestamp"]) for line in scored]
+    assert frame["anomaly_score"].to_list() == [line["anomaly_score"] for line in scored]
+    below, above = said["bands"]["pump\\b"]
+    off = frame["measured:pump\\b"] - frame["expected:pump\\b"]
+    outside = (off < below) | (off > above)
+    assert outside[-20:].mean() > 0.9  # The fault has grown: b no longer follows a.
+    assert outside[: FAULT_ROW // 2].mean() < 0.2
+    others = frame["measured:motor\\a"] - frame["expected:motor\\a"]
+    (below, above), wider = said["bands"]["motor\\a"], frame["wider:motor\\a"]
+    assert ((others < below * wider) | (others > above * wider))[-20:].mean() < 0.1
+    assert wider[: FAULT_ROW // 2].median() == 1
 
 
 def test_a_window_without_files_fails_in_the_services_words_and_the_scheduler_goes_on(live: Live) -> None:

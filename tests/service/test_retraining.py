@@ -15,6 +15,8 @@ import pytest
 from openlookout.app.service import running
 from openlookout.clock import ManualClock
 from openlookout.settings import Settings
+from openlookout.store.audit import records, verify_database
+from openlookout.store.database import Database
 from openlookout.wire.server import create_app
 from served import boto_client, served
 from serving import ROLE, ingest, train, wait
@@ -35,6 +37,7 @@ class Plant:
     client: Any
     clock: ManualClock
     bucket: Path
+    database: Database
 
 
 def readings(first: datetime, n_rows: int, seed: int) -> pl.DataFrame:
@@ -60,7 +63,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     with running(Settings(data=data, workers=2), clock) as service, served(create_app(service.server)) as port:
         client = boto_client(port)
         assert ingest(client, "plant", BUCKET, "training/")["Status"] == "SUCCESS"
-        yield Plant(client, clock, bucket)
+        yield Plant(client, clock, bucket, service.database)
 
 
 def at(days: float) -> datetime:
@@ -138,6 +141,21 @@ def test_inference_data_is_accumulated_and_learned_from(plant: Plant) -> None:
     assert described["LatestScheduledRetrainingModelVersion"] == 2
     assert described["LatestScheduledRetrainingAvailableDataInDays"] == made["RetrainingAvailableDataInDays"]
     assert "RetrainingSchedulerStatus" not in described
+    by_itself = [
+        (record.operation, record.resource, record.before and record.before.get("active_version"))
+        for record in records(plant.database)
+        if record.principal == "system"
+    ]
+    dataset, arn = client.describe_dataset(DatasetName="plant")["DatasetArn"], described["ModelArn"]
+    assert by_itself == [
+        ("EndDataIngestionJob", dataset, None),
+        ("EndModelVersion", f"{arn}/model-version/1", None),
+        ("ActivateModelVersion", f"{arn}/model-version/1", None),
+        ("BeginRetraining", f"{arn}/model-version/2", None),
+        ("EndModelVersion", f"{arn}/model-version/2", None),
+        ("ActivateModelVersion", f"{arn}/model-version/2", 1),
+    ]
+    verify_database(plant.database)
 
 
 def alarmed(metrics: dict[str, Any]) -> timedelta:

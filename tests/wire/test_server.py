@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openlookout.api.errors import ConflictException
+from openlookout.metrics import REGISTRY
 from openlookout.wire.server import BODY_BYTES_MAX, THREADS_MAX
 from served import boto_client
 from wire.conftest import Serve, Served
@@ -97,7 +98,7 @@ def test_an_error_of_an_operation_is_an_exception_of_the_model_in_boto3(open_ser
 
 
 def test_a_bug_leaves_as_an_internal_error_without_detail_and_is_logged_with_the_request_id(
-    open_server: Served, capfd: pytest.CaptureFixture[str]
+    open_server: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     def bug(_: Mapping[str, Any]) -> None:
         raise KeyError("secret-detail")
@@ -107,10 +108,36 @@ def test_a_bug_leaves_as_an_internal_error_without_detail_and_is_logged_with_the
     status, code, message = error_of(answer)
     assert (status, code) == (500, "InternalServerException")
     assert "secret-detail" not in message
-    logged = capfd.readouterr().out
+    logged = caplog.text
     assert answer[1]["x-amzn-requestid"] in message
     assert answer[1]["x-amzn-requestid"] in logged
     assert "secret-detail" in logged
+
+
+def test_a_request_that_was_authenticated_and_then_refused_is_told_of(open_server: Served) -> None:
+    def conflict(_: Mapping[str, Any]) -> None:
+        raise ConflictException("busy")
+
+    def bug(_: Mapping[str, Any]) -> None:
+        raise KeyError("secret-detail")
+
+    told = []
+    for body, operation in ((b"{", None), (b'{"ModelName": ""}', None), (b'{"ModelName": "m"}', conflict)):
+        with open_server.answering("DeleteModel", operation or bug):
+            answer = ask(open_server.port, body, operation="DeleteModel")
+        name, caller, asked, error = open_server.refusals[-1]
+        assert (name, caller.request_id) == ("DeleteModel", answer[1]["x-amzn-requestid"])
+        assert (error.code, error.message) == error_of(answer)[1:]
+        told.append(asked)
+    assert told == [None, {"ModelName": ""}, {"ModelName": "m"}]
+    with open_server.answering("DeleteModel", bug):
+        answer = ask(open_server.port, b'{"ModelName": "m"}', operation="DeleteModel")
+    assert (open_server.refusals[-1][3].code, open_server.refusals[-1][3].message) == error_of(answer)[1:]
+
+
+def test_a_request_that_was_not_authenticated_is_not_told_of(locked_server: Served) -> None:
+    assert error_of(ask(locked_server.port, b"{", operation="DeleteModel"))[0] == 403
+    assert locked_server.refusals == []
 
 
 def test_an_answer_that_cannot_be_encoded_is_an_internal_error(open_server: Served) -> None:
@@ -217,17 +244,36 @@ def _counted(port: int, outcome: str) -> float:
 
 
 def test_requests_are_counted_by_operation_and_outcome_under_bounded_names(serve: Serve) -> None:
-    port = serve().port
+    def counted(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"openlookout_{name}", labels) or 0.0
+
+    def figures() -> list[float]:
+        return [
+            counted("requests_total", operation="ListModels", outcome="ok"),
+            counted("requests_total", operation="ListModels", outcome="ValidationException"),
+            counted("requests_total", operation="unknown", outcome="UnknownOperationException"),
+            counted("request_seconds_count", operation="ListModels"),
+        ]
+
+    port, before = serve().port, figures()
     ask(port)
     ask(port, b'{"MaxResults": 0}')
     for i in range(5):
         ask(port, operation=f"Invented{i}")
+    assert [after - first for after, first in zip(figures(), before, strict=True)] == [1, 1, 5, 2]
     told = ask(port, method="GET", path="/metrics")[2].decode()
-    assert 'openlookout_requests_total{operation="ListModels",outcome="ok"} 1.0' in told
-    assert 'openlookout_requests_total{operation="ListModels",outcome="ValidationException"} 1.0' in told
-    assert 'openlookout_requests_total{operation="unknown",outcome="UnknownOperationException"} 5.0' in told
-    assert 'openlookout_request_seconds_count{operation="ListModels"} 2.0' in told
+    assert 'openlookout_requests_total{operation="ListModels",outcome="ok"}' in told
     assert "Invented" not in told
+
+
+def test_metrics_are_for_this_machine_or_for_who_shows_the_token(serve: Serve) -> None:
+    assert ask(serve(is_open_without_keys=False).port, method="GET", path="/metrics")[0] == 403
+    port = serve(is_open_without_keys=False, metrics_token="let me see").port
+    for wrong in ("", "Bearer", "Bearer let me se", "let me see", "Bearer let me see "):
+        status, _, content = ask(port, method="GET", path="/metrics", Authorization=wrong)
+        assert (status, b"openlookout_requests" in content) == (403, False), wrong
+    assert ask(port, method="GET", path="/metrics", Authorization="Bearer let me see")[0] == 200
+    assert ask(port, method="GET", path="/healthz")[0] == 200
 
 
 def test_health_is_ok_only_while_every_part_is(serve: Serve) -> None:

@@ -7,11 +7,13 @@ from importlib.metadata import version
 from ipaddress import ip_address
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from openlookout.app.foundation import Foundation
 from openlookout.app.refused import StartRefused
+from openlookout.jobs.gauges import InstallationGauges
 from openlookout.operations.changes import refusals
 from openlookout.operations.dispatch import dispatcher
 from openlookout.settings import Settings
@@ -44,12 +46,21 @@ def api_server(foundation: Foundation) -> Server:
         region=settings.region,
         health=health,
         version=VERSION,
+        metrics=installation_gauges(foundation),
+        metrics_token=settings.metrics_token,
         # Whatever becomes of the keys while it runs: an address that others reach is never open.
         is_open_without_keys=is_loopback(settings.host),
         hosts=frozenset({"localhost", "127.0.0.1", "[::1]", in_url(settings.host)})
         if is_loopback(settings.host)
         else frozenset(),
     )
+
+
+def installation_gauges(foundation: Foundation) -> CollectorRegistry:
+    """What a process shows beside its own metrics: those of the whole installation."""
+    registry = CollectorRegistry()
+    registry.register(InstallationGauges(foundation.database, foundation.queue, foundation.clock))
+    return registry
 
 
 def embedded_app(foundation: Foundation) -> Starlette:
@@ -66,7 +77,7 @@ def http_config(server: Server) -> uvicorn.Config:
     """How uvicorn serves us: no access log (metrics count), few seconds for the last answers."""
     return uvicorn.Config(
         create_app(server),
-        log_level="warning",
+        log_config=None,  # Ours, of the whole process.
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,

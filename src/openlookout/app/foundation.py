@@ -5,16 +5,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
 from openlookout.app.refused import StartRefused
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
 from openlookout.clock import Clock, SystemClock
+from openlookout.jobs import engine
 from openlookout.jobs.engine import JobQueue
 from openlookout.limits import Limits, read_limits
 from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
 from openlookout.settings import Settings
 from openlookout.store.database import Database
+from openlookout.store.schema import Phase, Revision, SchemaError
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,62 @@ class Foundation:
 
 
 @contextmanager
-def opened(settings: Settings, clock: Clock | None = None) -> Iterator[Foundation]:
-    """Open an installation, its tables brought to this release; closes it at the end."""
+def opened(settings: Settings, clock: Clock | None = None, *, is_one_of_many: bool = False) -> Iterator[Foundation]:
+    """Open an installation; closes it at the end.
+
+    Its tables are brought to this release, on SQLite by every change; on PostgreSQL, where an earlier release may still
+    be at work, by those that it bears. For one of many processes they must have been.
+
+    Raises:
+        StartRefused: the tables do not fit, or the database cannot be used by many or not at all.
+    """
     limits = read_limits(settings.limits)
     settings.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        database = Database(settings.database_url)
+        database = open_database(settings)
         stack.callback(database.close)
-        database.migrate()
+        try:
+            if is_one_of_many:
+                check_for_many(database)
+                database.check_schema()
+            else:
+                migrate(database, "post" if database.is_sqlite else "pre")
+        except SchemaError as error:
+            raise StartRefused(str(error)) from None
+        except OperationalError as error:
+            raise StartRefused(f"the database does not answer: {str(error.orig).strip()}") from None
         queue = JobQueue(database)
         stack.callback(queue.close)
         yield Foundation(settings, database, bucket_settings(settings), queue, clock or SystemClock(), limits)
+
+
+def migrate(database: Database, phase: Phase) -> list[Revision]:
+    """Bring our tables and, where others may start at the same time, the engine's to this release."""
+    done = database.migrate(phase)
+    if not database.is_sqlite:  # A file's are made by the one process that has it.
+        engine.migrate(database)
+    return done
+
+
+def open_database(settings: Settings) -> Database:
+    """Give the database of the settings.
+
+    Raises:
+        StartRefused: its URL is none, or of a kind that we do not know.
+    """
+    try:
+        return Database(settings.database_url)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StartRefused(f"OPENLOOKOUT_DATABASE cannot be used: {error}") from None
+
+
+def check_for_many(database: Database) -> None:
+    """Raises StartRefused: the database is a file, which has one process."""
+    if database.is_sqlite:
+        raise StartRefused(
+            "the database is SQLite, which 'openlookout serve' alone can have: set OPENLOOKOUT_DATABASE to a "
+            "postgresql:// URL for 'api' and 'worker', or run 'openlookout serve'"
+        )
 
 
 def bucket_settings(settings: Settings) -> BucketSettings:

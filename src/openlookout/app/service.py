@@ -1,10 +1,11 @@
-"""The whole service in one process: the API, the workers and the tickers on one data folder."""
+"""The whole service in one process: the API, the console, the workers and the tickers on one data folder."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from openlookout.app.api import api_server
+from openlookout.app.console import with_console
 from openlookout.app.folder import emptied, locked
 from openlookout.app.foundation import check_buckets, opened
 from openlookout.app.worker import working
@@ -35,5 +36,7 @@ def running(settings: Settings, clock: Clock | None = None) -> Iterator[Service]
         stack.enter_context(locked(settings.data))
         foundation = stack.enter_context(opened(settings, clock))
         check_buckets(foundation.buckets)
-        stack.enter_context(working(foundation, emptied(settings.data / "scratch")))
-        yield Service(settings, foundation.database, api_server(foundation))
+        scratch = emptied(settings.data / "scratch")
+        stack.enter_context(working(foundation, scratch))
+        server = stack.enter_context(with_console(foundation, api_server(foundation), scratch))
+        yield Service(settings, foundation.database, server)

@@ -1,17 +1,23 @@
 """Workers and tickers as a process runs them: every kind of job, the queues, and what happens again and again."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from openlookout.alerts import delivery, silence
 from openlookout.app.foundation import Foundation
+from openlookout.clock import SystemClock
 from openlookout.jobs.children import Children
 from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, Queue, Worker
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.ingest import Ingest
+from openlookout.jobs.liveness import BEAT_SECONDS, Liveness, new_executor
 from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_tokens
 from openlookout.jobs.retraining_ticker import TICK_SECONDS as RETRAINING_TICK_SECONDS
 from openlookout.jobs.retraining_ticker import RetrainingTicker
@@ -19,33 +25,68 @@ from openlookout.jobs.rounds import Rounds
 from openlookout.jobs.ticker import TICK_SECONDS, Ticker
 from openlookout.jobs.train import Train
 from openlookout.jobs.transfer import ImportDataset, ImportVersion
+from openlookout.jobs.unfinished import LOOK_SECONDS as UNFINISHED_LOOK_SECONDS
+from openlookout.jobs.unfinished import Unfinished
 from openlookout.jobs.workplace import Workplace
+from openlookout.logs import logger
 
 SHUTDOWN_SECONDS = 10
 
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Working:
+    """What runs in a worker's process: its jobs, and the rounds that show whether it is well."""
+
+    worker: Worker
+    liveness: Rounds
+
 
 @contextmanager
-def working(foundation: Foundation, scratch: str) -> Iterator[None]:
-    """Run jobs and tick until the end; `scratch` is a folder of this process alone."""
+def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) -> Iterator[Working]:
+    """Run jobs and tick until the end; `scratch` is a folder of this process alone, `only` the queues, empty: all."""
     database, queue, clock = foundation.database, foundation.queue, foundation.clock
     with ExitStack() as stack:
         n_children = foundation.settings.workers or os.cpu_count() or 1
         children = Children(n_children)
-        stack.callback(children.close)
         late = timedelta(hours=foundation.settings.late_hours)
         workplace = Workplace(database, foundation.buckets, scratch, children, queue, clock, foundation.limits, late)
-        worker = Worker(database, jobs(workplace), queues(n_children))
+        mine = [each for each in queues(n_children) if not only or each.name in only]
+        worker = Worker(database, queue, jobs(workplace), mine, new_executor())
+        liveness = Liveness(database, queue, clock, worker.executor, worker.is_running, is_alone=database.is_sqlite)
+        stack.callback(_leave, worker, liveness)
+        stack.callback(children.close)
         worker.start()
         stack.callback(worker.stop, SHUTDOWN_SECONDS)
-        for rounds in (
+        liveness.join()
+        hours = foundation.settings.token_hours
+        alerts = delivery.Delivery(database, SystemClock(), foundation.settings.console_url)
+        stack.callback(alerts.close)
+        again_and_again = (
+            Rounds("liveness", BEAT_SECONDS, liveness.round),
             Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
             Rounds("retraining", RETRAINING_TICK_SECONDS, RetrainingTicker(database, queue, clock).tick),
-            Rounds("tokens", LOOK_SECONDS, partial(forget_tokens, database, clock, foundation.settings.token_hours)),
+            Rounds("unfinished", UNFINISHED_LOOK_SECONDS, Unfinished(database, queue).look),
+            Rounds("tokens", LOOK_SECONDS, partial(forget_tokens, database, clock, hours)),
             Rounds("retention", LOOK_SECONDS, partial(forget_ended, queue)),
-        ):
+            Rounds("alerts", delivery.LOOK_SECONDS, alerts.round),
+            Rounds("silence", silence.LOOK_SECONDS, partial(silence.tell_silences, database, clock)),
+            Rounds("old alerts", LOOK_SECONDS, partial(delivery.forget_old, database, clock)),
+        )
+        for rounds in again_and_again:
             rounds.start()
             stack.callback(rounds.stop)
-        yield
+        yield Working(worker, again_and_again[0])
+
+
+def _leave(worker: Worker, liveness: Liveness) -> None:
+    """Give back what is left, so that others need not find out; if the database is away, they will."""
+    try:
+        worker.leave()
+        liveness.leave()
+    except SQLAlchemyError as error:
+        log.warning("the jobs that were left are taken up when others miss this worker", error=str(error)[:300])
 
 
 def jobs(workplace: Workplace) -> dict[str, Job]:

@@ -43,6 +43,27 @@ def training_summary(version_prefix: str) -> str:
     return f"{version_prefix}summary.json"
 
 
+def diagnostics(version_prefix: str) -> str:
+    """The prefix of what is known of a version beside its metrics: see jobs/version_diagnostics.py."""
+    return f"{version_prefix}diagnostics/"
+
+
+def detectability(version_prefix: str) -> str:
+    return f"{diagnostics(version_prefix)}detectability.json"
+
+
+def events(diagnostics_prefix: str) -> str:
+    return f"{diagnostics_prefix}events.json"
+
+
+def bands(diagnostics_prefix: str) -> str:
+    return f"{diagnostics_prefix}bands.json"
+
+
+def pointwise_part(diagnostics_prefix: str, number: int) -> str:
+    return f"{diagnostics_prefix}pointwise/{number:06}.parquet"
+
+
 def scheduler(scheduler_id: str) -> str:
     """The prefix of what a scheduler keeps."""
     return f"schedulers/{scheduler_id}/"
@@ -71,9 +92,19 @@ def results(output_prefix: str, data_start: datetime) -> str:
     return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/results.jsonl"
 
 
+def evidence(output_prefix: str, data_start: datetime) -> str:
+    """Beside the results: what speaks for the events of the execution. Ours."""
+    return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/evidence.jsonl"
+
+
 def pointwise_diagnostics(output_prefix: str, model_name: str, number: int) -> str:
     """Where the customer finds the score of every row; the folder between prefix and name is our decision."""
-    return f"{output_prefix}{model_name}/model-version-{number}/model_diagnostics_results.json.gz"
+    return f"{customer_diagnostics(output_prefix, model_name, number)}model_diagnostics_results.json.gz"
+
+
+def customer_diagnostics(output_prefix: str, model_name: str, number: int) -> str:
+    """The folder in which a customer finds the diagnostics of a version."""
+    return f"{output_prefix}{model_name}/model-version-{number}/"
 
 
 def _time(moment: datetime) -> datetime:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+Steady = NDArray[np.float32]
 State = Mapping[str, NDArray[np.generic]]
 
 
@@ -28,10 +29,17 @@ class Scores:
 
     `anomaly` (n_rows,): 0 to 1, above 0.5 exactly where it alarms, NaN where a row has no reading.
     `contribution` (n_rows, n_sensors): each sensor's share, summing to 1 in each row, zero where there is no score.
+    `steady` (n_rows, n_sensors): the readings as deviations in robust sigmas, soft-clipped, without the slow levels of
+    sensors that wander; NaN where there is no reading. What events are explained from.
     """
 
     anomaly: Floats
     contribution: Floats
+    steady: Steady
+
+    def taken(self, rows: Booleans) -> "Scores":
+        """Those of some rows."""
+        return Scores(self.anomaly[rows], self.contribution[rows], self.steady[rows])
 
     @property
     def alarm(self) -> Booleans:

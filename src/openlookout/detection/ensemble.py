@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores, State
+from openlookout.detection.expectation import Expectation
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import REACH_ROWS, Member, Scored
@@ -40,7 +41,7 @@ class Ensemble:
 
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
     views, (n_members,): `calibration`, the score that counts 1; `deciding`, the weights of who decides, summing to 1.
-    `limit`: what the deciding score exceeds in an alarm.
+    `limit`: what the deciding score exceeds in an alarm. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
@@ -49,6 +50,7 @@ class Ensemble:
     calibration: Floats
     deciding: Floats
     limit: float
+    expectation: Expectation
 
     @property
     def n_sensors(self) -> int:
@@ -65,10 +67,12 @@ class Ensemble:
     def score(self, readings: Floats, segment: Integers, state: State | None = None) -> tuple[Scores, State]:
         state = self._fresh() if state is None else state
         anomaly, contribution = np.full(len(readings), np.nan), np.zeros((len(readings), self.n_sensors))
+        steady = np.empty(readings.shape, np.float32)
         for first in range(0, len(readings), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
-            anomaly[rows], contribution[rows], state = self._chunk(readings[rows], segment[rows], state)
-        return Scores(anomaly, contribution), state
+            chunk, state = self._chunk(readings[rows], segment[rows], state)
+            anomaly[rows], contribution[rows], steady[rows] = chunk.anomaly, chunk.contribution, chunk.steady
+        return Scores(anomaly, contribution, steady), state
 
     def _fresh(self) -> State:
         return {
@@ -79,10 +83,10 @@ class Ensemble:
             **self.levels.fresh(),
         }
 
-    def _chunk(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
+    def _chunk(self, readings: Floats, segment: Integers, state: State) -> tuple[Scores, State]:
         missing = np.isnan(readings)
         before = len(state["segments"])
-        fresh, levels = self._features(readings, segment, state)
+        fresh, steady, levels = self._features(readings, segment, state)
         features = np.vstack([state["features"], fresh])
         segments = np.concatenate([state["segments"], segment])
         scored = list(self._members(features, segments))
@@ -97,16 +101,16 @@ class Ensemble:
         keep = max(len(segments) - REACH_ROWS, 0)
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
         last = np.array(segments[-1]) if len(segments) else state["segment"]
-        return anomaly, contribution, {**kept, "segment": last, **levels}
+        return Scores(anomaly, contribution, steady.astype(np.float32)), {**kept, "segment": last, **levels}
 
-    def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, State]:
-        """(n_rows, n_views * n_sensors): what each view sees, and the state of the levels."""
+    def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
+        """(n_rows, n_views * n_sensors): what each view sees, the steadied deviations, and the state of the levels."""
         deviations = self.scaling.deviations(readings)
         steady, levels = self.levels.steadied(deviations, segment, state)
         missing = np.isnan(readings)
         seen = (np.where(self.levels.is_free, steady, deviations), steady)
         views = zip(self.views, seen, strict=False)
-        return np.hstack([view.imputing.completed(values, missing) for view, values in views]), levels
+        return np.hstack([view.imputing.completed(values, missing) for view, values in views]), steady, levels
 
     def _members(self, features: Floats, segment: Integers) -> Iterator[Scored]:
         for view, values in zip(self.views, np.split(features, len(self.views), axis=1), strict=True):

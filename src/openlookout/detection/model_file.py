@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from openlookout.detection.ensemble import Ensemble, View
+from openlookout.detection.expectation import Expectation
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import Lagged, Level, Memory, Range, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 2
+VERSION = 3
 KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling, Levels)
+    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling, Levels, Expectation)
 }
 
 
@@ -35,6 +36,7 @@ def save(detector: Ensemble) -> bytes:
         "limit": detector.limit.hex(),
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
+        "expectation": _put(detector.expectation, "expectation", arrays),
         "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
     }
     out = io.BytesIO()
@@ -64,6 +66,7 @@ def load(content: bytes) -> Ensemble:
             arrays["calibration"],
             arrays["deciding"],
             float.fromhex(description["limit"]),
+            _take(description["expectation"], arrays),
         )
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {error}") from None

@@ -6,6 +6,7 @@ import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
 from openlookout.detection.ensemble import CHUNK_ROWS, Ensemble, View, calibrated, combine
+from openlookout.detection.expectation import fit_expectation
 from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.levels import Levels, fit_levels
 from openlookout.detection.members import Member, fit_lagged, fit_level, fit_memory, fit_range, fit_windowed
@@ -66,7 +67,10 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, *, seed: int) -> 
     deciding = _deciding(calibration / known, np.median(quantiles, axis=0) / known, n_level_members)
     combined, _ = combine(calibrated(held_out, calibration), stretch, deciding[:, None])
     limit = _limit([combined[block, 0] for block in blocks])
-    return Ensemble(scaling, levels, tuple(view for view, _, _ in fitted), calibration, deciding, limit)
+    expectation = fit_expectation(
+        steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
+    )
+    return Ensemble(scaling, levels, tuple(view for view, _, _ in fitted), calibration, deciding, limit, expectation)
 
 
 def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:

@@ -15,7 +15,8 @@ import anyio
 import anyio.to_process
 from anyio.from_thread import start_blocking_portal
 
-from openlookout.jobs.engine import Temporary
+from openlookout.jobs.engine import Final, Lost
+from openlookout.metrics import CHILDREN_BUSY, CHILDREN_KILLED
 
 if sys.platform != "win32":
     import resource
@@ -27,11 +28,11 @@ MEMORY_BYTES_MAX = 8 * 2**30
 T = TypeVar("T")
 
 
-class ChildTimeout(Exception):
+class ChildTimeout(Final):
     """The work took longer than its limit and was killed."""
 
 
-class ChildLost(Temporary):
+class ChildLost(Lost):
     """The child ended without an answer (killed, out of memory)."""
 
 
@@ -89,6 +90,7 @@ class Children:
                 ended.append(error)
             both.cancel_scope.cancel()
         if not ended:
+            CHILDREN_KILLED.labels("unwanted").inc()
             raise ChildUnwanted
         if isinstance(ended[0], Exception):
             raise ended[0]
@@ -104,16 +106,21 @@ class Children:
             self._limiter = anyio.CapacityLimiter(self._n_max)
         with anyio.move_on_after(seconds_max) as scope:
             self._busy.add(scope)
+            CHILDREN_BUSY.set(len(self._busy))
             try:
                 return await anyio.to_process.run_sync(
                     _in_child, os.getpid(), function, arguments, cancellable=True, limiter=self._limiter
                 )
             except anyio.BrokenWorkerProcess as error:
+                CHILDREN_KILLED.labels("lost").inc()
                 raise ChildLost(f"a child process ended without an answer: {error.__cause__!r}") from error
             finally:
                 self._busy.discard(scope)
+                CHILDREN_BUSY.set(len(self._busy))
         if anyio.current_time() >= scope.deadline:
-            raise ChildTimeout(f"the work took longer than {seconds_max:.0f} s and was stopped")
+            CHILDREN_KILLED.labels("timeout").inc()
+            raise ChildTimeout(f"The work took longer than {seconds_max:.0f} s and was stopped.")
+        CHILDREN_KILLED.labels("stopping").inc()
         raise ChildLost("the process is stopping")
 
     def close(self) -> None:

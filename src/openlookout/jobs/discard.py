@@ -18,5 +18,8 @@ class Discard:
     def _delete(self, prefix: str) -> None:
         open_buckets(self._workplace.buckets).delete_prefix(SERVICE, f"{prefix}/")
 
-    def abandon(self, identity: str, reason: str) -> None:
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:  # noqa: ARG002  # It has no row.
         log.warning("objects of a deleted resource are left", prefix=identity, reason=reason)
+
+    def forgive(self, identity: str) -> None:
+        """Deleting counts no attempts."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from openlookout.alerts.notes import note_promoted, note_version
 from openlookout.jobs.records import recorded, version_recorded
 from openlookout.jobs.workplace import Workplace, publish, reason
 from openlookout.store.client_tokens import note_ended
@@ -41,13 +42,13 @@ def fill_dataset(
     return True
 
 
-def fail_dataset(workplace: Workplace, job_id: str, reason_text: str) -> None:
+def fail_dataset(workplace: Workplace, job_id: str, reason_text: str, attempt: int | None) -> None:
     """End an ingestion or dataset import with FAILED: the dataset is as it was before."""
     now = workplace.now()
     this = ingestion_job.c.id == job_id
     with workplace.database.writing() as connection, _recorded_job(connection, now, job_id):
         job = connection.execute(select(ingestion_job).where(this)).one()
-        if publish(connection, INGESTION_JOB, this, None, "FAILED", failed_reason=reason(reason_text)):
+        if publish(connection, INGESTION_JOB, this, attempt, "FAILED", failed_reason=reason(reason_text)):
             move(connection, DATASET, dataset.c.id == job.dataset_id, job.dataset_status_before, updated_at=now)
             note_ended(connection, job_id, now)
 
@@ -62,20 +63,31 @@ def succeed_version(
             return False
         model_id, number = version_parts(identity)
         move(connection, MODEL, model.c.id == model_id, "SUCCESS", updated_at=now)
-        activate(connection, model_id, number, now, replacing=replacing)
+        is_active_now = activate(connection, model_id, number, now, replacing=replacing)
     note_ended(connection, identity, now)
+    note_version(connection, model_id, number, now)
+    if is_active_now:
+        note_promoted(connection, model_id, now, by_hand=False)
     return True
 
 
 def fail_version(
-    connection: Connection, identity: str, now: datetime, reason_text: str, values: dict[str, Any]
+    connection: Connection,
+    identity: str,
+    attempt: int | None,
+    now: datetime,
+    *,
+    said: str,
+    values: dict[str, Any],
 ) -> None:
     """End a version's work with FAILED."""
-    said = {"failed_reason": reason(reason_text), "updated_at": now, **values}
+    ended = {"failed_reason": reason(said), "updated_at": now, **values}
     with version_recorded(connection, now, "EndModelVersion", identity):
-        if publish(connection, MODEL_VERSION, is_version(identity), None, "FAILED", **said):
-            move(connection, MODEL, model.c.id == version_parts(identity)[0], "FAILED", updated_at=now)
+        if publish(connection, MODEL_VERSION, is_version(identity), attempt, "FAILED", **ended):
+            model_id, number = version_parts(identity)
+            move(connection, MODEL, model.c.id == model_id, "FAILED", updated_at=now)
             note_ended(connection, identity, now)
+            note_version(connection, model_id, number, now)
 
 
 def _recorded_job(connection: Connection, now: datetime, job_id: str) -> AbstractContextManager[None]:

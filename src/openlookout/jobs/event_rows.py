@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from openlookout.detection.evidence_record import gone_on
 from openlookout.store.tables import from_microseconds, inference_event, to_microseconds
 
-Event = Mapping[str, Any]  # start_us, end_us, n_rows, diagnostics: sensor -> mean share over the rows.
+Event = Mapping[str, Any]  # start_us, end_us, n_rows, diagnostics: sensor -> mean share over the rows; evidence.
 
 
 def keep_event(connection: Connection, scheduler_id: str, event: Event) -> None:
@@ -35,13 +36,25 @@ def continued(earlier: Event, event: Event) -> dict[str, Any]:
         name: (earlier["diagnostics"].get(name, 0.0) * earlier["n_rows"] + share * event["n_rows"]) / n
         for name, share in event["diagnostics"].items()
     }
-    return {"start_us": earlier["start_us"], "end_us": event["end_us"], "n_rows": n, "diagnostics": diagnostics}
+    return {
+        "start_us": earlier["start_us"],
+        "end_us": event["end_us"],
+        "n_rows": n,
+        "diagnostics": diagnostics,
+        "evidence": gone_on(earlier["evidence"], event["evidence"], diagnostics),
+    }
 
 
 def from_row(row: Row[Any]) -> dict[str, Any]:
     """Give the event of a row."""
     start, end = to_microseconds(row.started_at), to_microseconds(row.ended_at)
-    return {"start_us": start, "end_us": end, "n_rows": row.n_rows, "diagnostics": row.diagnostics}
+    return {
+        "start_us": start,
+        "end_us": end,
+        "n_rows": row.n_rows,
+        "diagnostics": row.diagnostics,
+        "evidence": row.evidence,
+    }
 
 
 def columns(event: Event) -> dict[str, Any]:
@@ -51,6 +64,7 @@ def columns(event: Event) -> dict[str, Any]:
         "ended_at": from_microseconds(event["end_us"]),
         "n_rows": event["n_rows"],
         "diagnostics": event["diagnostics"],
+        "evidence": event["evidence"],
     }
 
 

@@ -11,13 +11,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from openlookout.alerts.notes import note_failed, note_scored
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.checkpoints import keep_live
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.event_rows import keep_event
 from openlookout.jobs.inference_work import infer_window
-from openlookout.jobs.turns import enqueue_next
-from openlookout.jobs.workplace import Workplace, begin, publish, reason, retried
+from openlookout.jobs.turns import enqueue_next, hold
+from openlookout.jobs.workplace import Workplace, begin, forgive, publish, retried
+from openlookout.jobs.workplace import reason as sentence
+from openlookout.metrics import EXECUTION_LAG_SECONDS
 from openlookout.store.lifecycles import INFERENCE_EXECUTION
 from openlookout.store.tables import (
     accumulated,
@@ -40,12 +43,12 @@ class Infer:
 
     def run(self, steps: Steps, identity: str) -> None:
         is_this = inference_execution.c.id == identity
-        attempt = begin(self._workplace, INFERENCE_EXECUTION, is_this, partial(self.abandon, identity))
+        attempt = begin(self._workplace, steps, INFERENCE_EXECUTION, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("score", self._score, identity, attempt)
         if "failed" in answer:
-            self.abandon(identity, answer["failed"], answer["inputs"])
+            self._end_failed(identity, answer["failed"], attempt, answer["inputs"])
         else:
             self.finish(steps, identity, attempt, answer)
 
@@ -110,7 +113,7 @@ class Infer:
     def _publish(self, identity: str, attempt: int, answer: dict[str, Any]) -> list[str]:
         """Give the keys of the states that no row mentions any more; nothing is published by an attempt given up."""
         with self._workplace.database.writing() as connection:
-            execution = _execution(connection, identity)
+            execution = _locked(connection, identity)
             values: dict[str, object] = {
                 "version": answer["version"],
                 "result_bucket": execution.output["S3OutputConfiguration"]["Bucket"],
@@ -123,6 +126,7 @@ class Infer:
             _accumulate(connection, execution, answer)
             for event in answer["events"]:
                 keep_event(connection, execution.scheduler_id, event)
+            note_scored(connection, execution, answer["rows"], self._workplace.now())
             connection.execute(
                 update(inference_scheduler)
                 .where(inference_scheduler.c.id == execution.scheduler_id)
@@ -134,19 +138,34 @@ class Infer:
             )
             unnamed = keep_live(connection, execution, answer, self._workplace.late)
             enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
+        self._measure("SUCCESS", execution)
         return unnamed
 
-    def abandon(self, identity: str, reason_text: str, inputs: list[str] | None = None) -> None:
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
+        self._end_failed(identity, reason, attempt, None)
+
+    def forgive(self, identity: str) -> None:
+        forgive(self._workplace, INFERENCE_EXECUTION, inference_execution.c.id == identity)
+
+    def _end_failed(self, identity: str, reason: str, attempt: int | None, inputs: list[str] | None) -> None:
         with self._workplace.database.writing() as connection:
-            execution = _execution(connection, identity)
+            execution = _locked(connection, identity)
             this = inference_execution.c.id == identity
-            values = {"failed_reason": reason(reason_text), "inputs": inputs}
-            if publish(connection, INFERENCE_EXECUTION, this, None, "FAILED", **values):
+            values = {"failed_reason": sentence(reason), "inputs": inputs}
+            if publish(connection, INFERENCE_EXECUTION, this, attempt, "FAILED", **values):
+                note_failed(connection, execution, sentence(reason), self._workplace.now())
                 enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
+                self._measure("FAILED", execution)
+
+    def _measure(self, outcome: str, execution: Row[Any]) -> None:
+        late = self._workplace.clock.now() - execution.due_at
+        EXECUTION_LAG_SECONDS.labels(outcome).observe(late.total_seconds())
 
 
-def _execution(connection: Connection, identity: str) -> Row[Any]:
+def _locked(connection: Connection, identity: str) -> Row[Any]:
+    """Give the execution, its scheduler held first: a ticker holds it too, and both take their locks in one order."""
     found: Row[Any] = connection.execute(select(inference_execution).where(inference_execution.c.id == identity)).one()
+    hold(connection, found.scheduler_id)
     return found
 
 

@@ -14,9 +14,9 @@ from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.buckets.object_info import ObjectInfo
-from openlookout.jobs.live_scoring import score_stretch
+from openlookout.jobs.live_scoring import plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
-from openlookout.jobs.results import lines
+from openlookout.jobs.results import evidence_lines, lines, scored_rows
 from openlookout.jobs.version_files import VersionFiles, read_version
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
 from openlookout.timeseries.inference_input import (
@@ -72,13 +72,18 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
     accumulated = layout.accumulated(job["model_id"], job["id"], job["attempt"])
     for component, readings in fresh.items():
         buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))
+    explained = stretch.explained(shown, scores)
+    if explained:
+        key = layout.evidence(job["output"].get("Prefix", ""), _instant(window.start_us))
+        buckets.write(job["output"]["Bucket"], key, evidence_lines(explained).encode())
     state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
     buckets.write(SERVICE, state_key, dump(stretch.state))
     return {
         "result_key": result_key,
         "state_key": state_key,
         "accumulated": accumulated,
-        "events": stretch.events(shown, scores, version.sensors),
+        "rows": scored_rows(grid.timestamps[shown], grid.off[shown], scores),
+        "events": plain_events(explained, version.sensors),
     }
 
 

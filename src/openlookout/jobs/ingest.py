@@ -20,8 +20,9 @@ from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.jobs.endings import fail_dataset, fill_dataset
 from openlookout.jobs.engine import Steps
-from openlookout.jobs.workplace import Workplace, begin, reason, retried
+from openlookout.jobs.workplace import Workplace, begin, forgive, reason, retried
 from openlookout.limits import Limits
+from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
 from openlookout.store.lifecycles import INGESTION_JOB
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
 from openlookout.timeseries.csv import BadHeader
@@ -44,14 +45,14 @@ class Ingest:
 
     def run(self, steps: Steps, identity: str) -> None:
         is_this = ingestion_job.c.id == identity
-        attempt = begin(self._workplace, INGESTION_JOB, is_this, partial(self.abandon, identity))
+        attempt = begin(self._workplace, steps, INGESTION_JOB, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("read", self._read, identity, attempt)
         if "failed" in answer:
-            self.abandon(identity, answer["failed"])
+            self.abandon(identity, answer["failed"], attempt)
         else:
-            self._publish(identity, attempt, answer)
+            steps.run("publish", self._publish, identity, attempt, answer)
 
     @retried
     def _read(self, identity: str, attempt: int) -> dict[str, Any]:
@@ -86,6 +87,7 @@ class Ingest:
         pattern: str | None = earlier and earlier["S3InputConfiguration"].get("KeyPattern")
         return pattern
 
+    @retried
     def _publish(self, identity: str, attempt: int, answer: Mapping[str, Any]) -> None:
         buckets = open_buckets(self._workplace.buckets)
         rows = json.loads(buckets.read(SERVICE, layout.statistics(answer["prefix"])))
@@ -113,9 +115,14 @@ class Ingest:
                     for row in rows[first : first + STATISTICS_BATCH]
                 ]
                 connection.execute(sensor_statistics.insert(), batch)
+        ROWS_INGESTED.inc(answer["n_rows"])
+        BYTES_INGESTED.inc(answer["size_bytes"])
 
-    def abandon(self, identity: str, reason_text: str) -> None:
-        fail_dataset(self._workplace, identity, reason_text)
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
+        fail_dataset(self._workplace, identity, reason, attempt)
+
+    def forgive(self, identity: str) -> None:
+        forgive(self._workplace, INGESTION_JOB, ingestion_job.c.id == identity)
 
 
 def read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,6 +216,7 @@ def _keep(
             "DiscardedFiles": [{"Bucket": job["bucket"], "Key": key} for key in discarded[:DISCARDED_NAMED_MAX]],
         },
         "size_bytes": ingested.n_bytes,
+        "n_rows": sum(part.n_rows for part in ingested.parts),
         "status_detail": _detail(ingested.discarded),
         "start_us": ingested.start_us,
         "end_us": ingested.end_us,

@@ -5,13 +5,14 @@ gave, every row has the same score.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from openlookout.detection.contract import Scores
-from openlookout.detection.events import find_events
+from openlookout.detection.recent import Explained, Recent, explain, scored_rows
+from openlookout.detection.recent import remembered as remembered_rows
 from openlookout.jobs.live_state import LiveState, remembered
 from openlookout.jobs.version_files import VersionFiles, running_segments
 from openlookout.timeseries.columnar import Readings
@@ -26,13 +27,15 @@ class Stretch:
     """The rows of a stretch of time, scored.
 
     `is_new` (n_rows,): not scored before; `segment` (n_rows,); `scores` are of the rows `is_scored`, in their order;
-    `state` is what the next stretch begins with.
+    `before` are scored rows that an event may go back to; `state` is what the next stretch begins with.
     """
 
+    version: VersionFiles
     grid: Grid
     is_new: Booleans
     segment: np.ndarray
     scores: Scores
+    before: Recent | None
     state: LiveState
 
     @property
@@ -43,22 +46,34 @@ class Stretch:
     def scores_of(self, rows: Booleans) -> Scores:
         """The scores of those of the rows (n_rows,) bool that are scored."""
         chosen = rows[self.is_scored]
-        return Scores(self.scores.anomaly[chosen], self.scores.contribution[chosen])
+        return self.scores.taken(chosen)
 
-    def events(self, rows: Booleans, scores: Scores, sensors: Sequence[str]) -> list[dict[str, Any]]:
-        """The events in the rows (n_rows,) bool, as plain values; `scores` are `scores_of` them."""
-        alarmed = rows & self.is_scored
-        times = self.grid.timestamps[alarmed]
-        found = find_events(times, scores.alarm, self.segment[alarmed], scores.contribution, self.grid.rate_us)
-        return [
-            {
-                "start_us": event.start_us,
-                "end_us": event.end_us,
-                "n_rows": event.rows[1] - event.rows[0] + 1,
-                "diagnostics": dict(zip(sensors, event.contribution.tolist(), strict=True)),
-            }
-            for event in found
-        ]
+    def explained(self, rows: Booleans, scores: Scores) -> list[Explained]:
+        """The events in the rows (n_rows,) bool, with their evidence; `scores` are `scores_of` them."""
+        chosen = rows & self.is_scored
+        scored = scored_rows(self.grid.timestamps[chosen], self.segment[chosen], self.grid.values[chosen], scores)
+        return explain(
+            self.version.detector,
+            scored,
+            scores.contribution,
+            rate_us=self.grid.rate_us,
+            names=self.version.sensors,
+            before=self.before,
+        )
+
+
+def plain_events(explained: Sequence[Explained], sensors: Sequence[str]) -> list[dict[str, Any]]:
+    """Events as plain values."""
+    return [
+        {
+            "start_us": each.event.start_us,
+            "end_us": each.event.end_us,
+            "n_rows": each.event.rows[1] - each.event.rows[0] + 1,
+            "diagnostics": dict(zip(sensors, each.event.contribution.tolist(), strict=True)),
+            "evidence": each.evidence,
+        }
+        for each in explained
+    ]
 
 
 def score_stretch(
@@ -75,7 +90,11 @@ def score_stretch(
     is_new = np.arange(len(grid.timestamps)) >= first_new
     scored = is_new & ~grid.off
     scores, detector = version.detector.score(grid.values[scored], segment[scored], state.detector)
-    return Stretch(grid, is_new, segment, scores, _next_state(version, state, tail, grid, detector))
+    # A row that only carries readings on says nothing of its own.
+    read = scored & grid.is_read
+    rows = scored_rows(grid.timestamps[read], segment[read], grid.values[read], scores.taken(grid.is_read[scored]))
+    known = replace(state, detector=detector, recent=remembered_rows(rows, state.recent))
+    return Stretch(version, grid, is_new, segment, scores, state.recent, _next_state(version, known, tail, grid))
 
 
 def _grid(
@@ -110,9 +129,8 @@ def _joined(earlier: Readings | None, fresh: Readings) -> Readings:
     )
 
 
-def _next_state(
-    version: VersionFiles, state: LiveState, tail: ReadingsByComponent, grid: Grid, detector: Any
-) -> LiveState:
+def _next_state(version: VersionFiles, state: LiveState, tail: ReadingsByComponent, grid: Grid) -> LiveState:
+    """The state with what was read; `state` has what was scored already."""
     last_us = int(grid.timestamps[-1]) if len(grid.timestamps) else state.last_us
     # No row yet: no reading yet, so there is nothing to look back on.
     keep_from = np.iinfo(np.int64).min if last_us is None else last_us - version.sampling.history_us(2)
@@ -123,4 +141,4 @@ def _next_state(
             there = column[~np.isnan(column)]
             off_value = float(there[-1]) if len(there) else off_value
     kept = {component: remembered(readings, keep_from) for component, readings in tail.items()}
-    return LiveState(last_us, kept, off_value, detector)
+    return replace(state, last_us=last_us, tail=kept, off_value=off_value)

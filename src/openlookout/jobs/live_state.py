@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from openlookout.detection.contract import State
+from openlookout.detection.recent import Recent, recent_of
 from openlookout.timeseries.columnar import Readings
 
 
@@ -18,13 +19,14 @@ from openlookout.timeseries.columnar import Readings
 class LiveState:
     """`last_us`: timestamp of the last row scored or found off, None before the first. `tail`: by component, readings
     that rows after it still look back on. `off_value`: the last reading of the off-condition's sensor before the tail.
-    `detector`: its state, None before the first row.
+    `detector`: its state, None before the first row. `recent`: scored rows that the next event is explained with.
     """
 
     last_us: int | None = None
     tail: Mapping[str, Readings] = field(default_factory=dict)
     off_value: float | None = None
     detector: State | None = None
+    recent: Recent | None = None
 
 
 def dump(state: LiveState) -> bytes:
@@ -32,6 +34,8 @@ def dump(state: LiveState) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     for name, value in (state.detector or {}).items():
         arrays[f"detector.{name}"] = np.asarray(value)
+    for name, values in ({} if state.recent is None else state.recent.arrays()).items():
+        arrays[f"recent.{name}"] = values
     components = []
     for i, (component, readings) in enumerate(state.tail.items()):
         components.append({"name": component, "sensors": list(readings.sensors)})
@@ -42,6 +46,7 @@ def dump(state: LiveState) -> bytes:
         "off_value": None if state.off_value is None else state.off_value.hex(),
         "components": components,
         "has_detector": state.detector is not None,
+        "has_recent": state.recent is not None,
     }
     out = io.BytesIO()
     np.savez(out, said=np.frombuffer(json.dumps(said).encode(), np.uint8), allow_pickle=False, **arrays)
@@ -56,6 +61,7 @@ def restore(content: bytes) -> LiveState:
             component["name"]: Readings(tuple(component["sensors"]), file[f"times.{i}"], file[f"values.{i}"])
             for i, component in enumerate(said["components"])
         }
+        recent = {name.removeprefix("recent."): file[name] for name in file.files if name.startswith("recent.")}
         detector = {name.removeprefix("detector."): file[name] for name in file.files if name.startswith("detector.")}
     off_value = said["off_value"]
     return LiveState(
@@ -63,6 +69,7 @@ def restore(content: bytes) -> LiveState:
         tail,
         None if off_value is None else float.fromhex(off_value),
         detector if said["has_detector"] else None,
+        recent_of(recent) if said.get("has_recent") else None,  # Earlier states have none.
     )
 
 

@@ -1,4 +1,4 @@
-"""The lines of results files: one a row, each readable by JSON and by Python's eval."""
+"""The lines of results files, one a row, each readable by JSON and by Python's eval; and of evidence files."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from openlookout.detection.contract import Scores
 from openlookout.detection.evaluate import diagnostics
+from openlookout.detection.recent import Explained
 
 
 def lines(timestamps: np.ndarray, off: np.ndarray, scores: Scores, sensors: Sequence[str]) -> Iterator[str]:
@@ -17,8 +18,7 @@ def lines(timestamps: np.ndarray, off: np.ndarray, scores: Scores, sensors: Sequ
     """
     position = np.cumsum(~off) - 1
     for row, time_us in enumerate(timestamps.tolist()):
-        stamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
-        line: dict[str, object] = {"timestamp": stamp.strftime("%Y-%m-%dT%H:%M:%S.%f")}
+        line: dict[str, object] = {"timestamp": _time(time_us)}
         if off[row]:
             line |= {"prediction": 0, "prediction_reason": "MACHINE_OFF"}
         else:
@@ -33,3 +33,33 @@ def lines(timestamps: np.ndarray, off: np.ndarray, scores: Scores, sensors: Sequ
                 "diagnostics": diagnostics(scores.contribution[position[row]], sensors),
             }
         yield json.dumps(line) + "\n"
+
+
+def evidence_lines(explained: Sequence[Explained]) -> str:
+    """Give the lines of an evidence file, one an event: from when to when, and its record."""
+    return "".join(json.dumps(line) + "\n" for line in event_records(explained))
+
+
+def event_records(explained: Sequence[Explained]) -> list[dict[str, object]]:
+    """Give events as `{"start", "end", "evidence"}`, times as in results files."""
+    return [
+        {"start": _time(each.event.start_us), "end": _time(each.event.end_us), "evidence": each.evidence}
+        for each in explained
+    ]
+
+
+def _time(us: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def scored_rows(timestamps: np.ndarray, off: np.ndarray, scores: Scores) -> list[tuple[int, float | None, bool]]:
+    """Give what `lines` says in short: timestamp in microseconds, score (None while off), whether it is anomalous."""
+    score, alarm = np.full(len(timestamps), np.nan), np.zeros(len(timestamps), bool)
+    score[~off], alarm[~off] = scores.anomaly, scores.alarm
+    kept = off | ~np.isnan(score)
+    return [
+        (at, None if is_off else value, is_anomaly)
+        for at, is_off, value, is_anomaly in zip(
+            timestamps[kept].tolist(), off[kept].tolist(), score[kept].tolist(), alarm[kept].tolist(), strict=True
+        )
+    ]

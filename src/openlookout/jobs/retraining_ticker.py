@@ -40,7 +40,8 @@ class RetrainingTicker:
             every = retraining_scheduler.c.model_id.is_not(None)
             move(connection, RETRAINING_SCHEDULER, every, "RUNNING", updated_at=now)
             move(connection, RETRAINING_SCHEDULER, every, "STOPPED", updated_at=now)
-            due = connection.execute(_DUE.where(retraining_scheduler.c.next_due <= now).limit(CLAIMS_MAX)).all()
+            mine = _DUE.with_for_update(skip_locked=True, of=retraining_scheduler)  # Not another ticker's.
+            due = connection.execute(mine.where(retraining_scheduler.c.next_due <= now).limit(CLAIMS_MAX)).all()
             return sum(self._claim(connection, scheduler, now) for scheduler in due)
 
     def _has_work(self, now: datetime) -> bool:

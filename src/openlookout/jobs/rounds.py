@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-log = structlog.get_logger()
+from openlookout.logs import logger
+
+log = logger(__name__)
 
 
 class Rounds:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, exists, select, update
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
 from openlookout.jobs.turns import is_idle
+from openlookout.metrics import SCHEDULER_LAG_SECONDS
 from openlookout.store.database import Database
 from openlookout.store.durations import duration
 from openlookout.store.lifecycles import INFERENCE_SCHEDULER, move
@@ -44,6 +45,7 @@ class Ticker:
                 .where(inference_scheduler.c.status == "RUNNING", inference_scheduler.c.next_due <= now)
                 .order_by(inference_scheduler.c.next_due)
                 .limit(CLAIMS_MAX)
+                .with_for_update(skip_locked=True)  # Another ticker's; SQLite has one writer, and ignores it.
             ).all()
             for scheduler in due:
                 n_made += self._claim(connection, scheduler, now)
@@ -81,6 +83,7 @@ class Ticker:
         )
         if claimed.rowcount != 1:
             return 0
+        SCHEDULER_LAG_SECONDS.observe((now - scheduler.next_due).total_seconds())
         made = select(inference_execution.c.due_at).where(
             inference_execution.c.scheduler_id == scheduler.id, inference_execution.c.due_at >= scheduler.next_due
         )

@@ -5,6 +5,7 @@ retraining (a version whose SourceType is RETRAINING) also learns from what infe
 active version, and may be promoted.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -20,7 +21,8 @@ from openlookout.jobs.label_sources import label_sources
 from openlookout.jobs.promotion import failed
 from openlookout.jobs.retraining import decide, inputs, is_retraining
 from openlookout.jobs.training_work import evaluate_version, fit_version
-from openlookout.jobs.workplace import Workplace, begin, retried
+from openlookout.jobs.workplace import Workplace, begin, forgive, retried
+from openlookout.metrics import TRAINING_SECONDS
 from openlookout.store.durations import duration
 from openlookout.store.lifecycles import MODEL_VERSION
 from openlookout.store.model_versions import is_version
@@ -37,22 +39,30 @@ class Train:
         self._workplace = workplace
 
     def run(self, steps: Steps, identity: str) -> None:
-        attempt = begin(self._workplace, MODEL_VERSION, is_version(identity), partial(self.abandon, identity))
+        attempt = begin(self._workplace, steps, MODEL_VERSION, is_version(identity), partial(self.abandon, identity))
         if attempt is None:
             return
         self._note_start(identity)
+        started = time.perf_counter()
         try:
-            fitted = steps.run("fit", self._fit, identity, attempt)
-            if "failed" in fitted:
-                self._end_failed(identity, fitted["failed"], is_ours=False, available_days=fitted.get("available_days"))
-                return
-            evaluated = steps.run("evaluate", self._evaluate, identity, fitted)
+            outcome = self._train(steps, identity, attempt)
         except ChildUnwanted:  # Cancelled: the row says so already.
             return
+        TRAINING_SECONDS.labels(outcome).observe(time.perf_counter() - started)
+
+    def _train(self, steps: Steps, identity: str, attempt: int) -> str:
+        """Give how it ended: SUCCESS or FAILED."""
+        fitted = steps.run("fit", self._fit, identity, attempt)
+        if "failed" in fitted:
+            days = fitted.get("available_days")
+            self._end_failed(identity, fitted["failed"], attempt, is_ours=False, available_days=days)
+            return "FAILED"
+        evaluated = steps.run("evaluate", self._evaluate, identity, fitted)
         if "failed" in evaluated:
-            self._end_failed(identity, evaluated["failed"], is_ours=False)
-        else:
-            self._publish(identity, attempt, fitted | evaluated)
+            self._end_failed(identity, evaluated["failed"], attempt, is_ours=False)
+            return "FAILED"
+        self._publish(identity, attempt, fitted | evaluated)
+        return "SUCCESS"
 
     def _note_start(self, identity: str) -> None:
         """TrainingExecutionStartTime is when the first attempt began."""
@@ -144,10 +154,15 @@ class Train:
             replacing = decided is not None and decided.is_promoted
             succeed_version(connection, identity, attempt, now, values, replacing=replacing)
 
-    def abandon(self, identity: str, reason_text: str) -> None:
-        self._end_failed(identity, reason_text, is_ours=True)
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
+        self._end_failed(identity, reason, attempt, is_ours=True)
 
-    def _end_failed(self, identity: str, reason_text: str, *, is_ours: bool, available_days: int | None = None) -> None:
+    def forgive(self, identity: str) -> None:
+        forgive(self._workplace, MODEL_VERSION, is_version(identity))
+
+    def _end_failed(
+        self, identity: str, reason_text: str, attempt: int | None, *, is_ours: bool, available_days: int | None = None
+    ) -> None:
         now = self._workplace.now()
         values: dict[str, Any] = {"training_ended_at": now}
         with self._workplace.database.writing() as connection:
@@ -158,7 +173,7 @@ class Train:
                     "promotion_reason": ended.reason,
                     "available_days": available_days,
                 }
-            fail_version(connection, identity, now, reason_text, values)
+            fail_version(connection, identity, attempt, now, said=reason_text, values=values)
 
 
 def _us(row: Row[Any], name: str) -> int | None:

@@ -18,10 +18,12 @@ from openlookout.detection.contract import Scores, TrainingError
 from openlookout.detection.evaluate import Labels, Verdict, inside, judge, model_metrics
 from openlookout.detection.events import find_events
 from openlookout.detection.model_file import save
+from openlookout.detection.recent import explain, scored_rows
 from openlookout.detection.training import TRAINING_ROWS_MIN, fit
 from openlookout.jobs.label_sources import read_labels
 from openlookout.jobs.results import lines
 from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
+from openlookout.jobs.version_diagnostics import Place, write_events, write_pointwise
 from openlookout.jobs.version_files import (
     DatasetReadings,
     VersionFiles,
@@ -212,16 +214,17 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
         return answer
     version = read_version(buckets, job["prefix"])
     source = _source(buckets, job, folder)
-    grid, scores, verdict, metrics = _judged(version, source, job, labels, (start, end))
+    grid, segment, scores, verdict, metrics = _judged(version, source, job, labels, (start, end))
     if is_evaluation and not len(grid.timestamps):
         raise _Unusable(f"there is no reading in the evaluation range {_span(start, end)}")
     shows_metrics = is_evaluation or (job["is_retraining"] and bool(labels.anomalies))
     answer |= {"quality": verdict.quality, "skill": verdict.skill, "metrics": metrics if shows_metrics else None}
     if job["prior_prefix"] is not None and shows_metrics:
-        _, _, prior, prior_metrics = _judged(
+        _, _, _, prior, prior_metrics = _judged(
             read_version(buckets, job["prior_prefix"]), source, job, labels, (start, end)
         )
         answer |= {"prior_skill": prior.skill, "prior_metrics": prior_metrics}
+    _write_evidence(buckets, job, version, grid=grid, segment=segment, scores=scores)
     if job["diagnostics"] is not None:
         key = _write_diagnostics(buckets, job, grid, scores, version.sensors)
         answer |= {"diagnostics_bucket": job["diagnostics"]["Bucket"], "diagnostics_key": key}
@@ -230,14 +233,14 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
 
 def _judged(
     version: VersionFiles, source: Source, job: Mapping[str, Any], labels: Labels, span: tuple[int, int]
-) -> tuple[Grid, Scores, Verdict, str]:
-    """Score a version on a range: its grid, scores of the rows that are not off, verdict and metrics."""
+) -> tuple[Grid, np.ndarray, Scores, Verdict, str]:
+    """Score a version on a range: its grid, segments and scores of the rows that are not off, verdict and metrics."""
     quota = "training_rows_max" if job["evaluation_start"] is None else "evaluation_rows_max"
     grid, segment, scores = _scored(version, source, *span, rows_max=job[quota])
     times = grid.timestamps[~grid.off]
     events = find_events(times, scores.alarm, segment, scores.contribution, grid.rate_us)
     metrics = model_metrics(events, labels.anomalies, version.sensors, labels.neutral)
-    return grid, scores, judge(events, labels, times, scores.alarm), metrics
+    return grid, segment, scores, judge(events, labels, times, scores.alarm), metrics
 
 
 def _scored(
@@ -270,7 +273,23 @@ def _scored(
         segment=whole.segment[shown],
         off=whole.off[shown],
     )
-    return grid, segment[on & shown], Scores(scores.anomaly[kept], scores.contribution[kept])
+    return grid, segment[on & shown], scores.taken(kept)
+
+
+def _write_evidence(
+    buckets: Buckets, job: Mapping[str, Any], version: VersionFiles, *, grid: Grid, segment: np.ndarray, scores: Scores
+) -> None:
+    """Write what speaks for each event and what was expected in each row: for us, and where diagnostics are wanted."""
+    on = ~grid.off
+    rows = scored_rows(grid.timestamps[on], segment, grid.values[on], scores)
+    explained = explain(version.detector, rows, scores.contribution, rate_us=grid.rate_us, names=version.sensors)
+    places = [Place(SERVICE, layout.diagnostics(job["prefix"]))]
+    if job["diagnostics"] is not None:
+        wanted = job["diagnostics"]
+        folder = layout.customer_diagnostics(wanted.get("Prefix", ""), job["model_name"], job["version"])
+        places.append(Place(wanted["Bucket"], folder))
+    write_events(buckets, places, explained)
+    write_pointwise(buckets, places, version, rows, scores.anomaly)
 
 
 def _write_diagnostics(

@@ -17,7 +17,7 @@ from openlookout.buckets.buckets import SERVICE, Buckets, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.jobs.endings import fail_dataset, fail_version, fill_dataset, succeed_version
 from openlookout.jobs.engine import Steps
-from openlookout.jobs.workplace import Workplace, begin, retried
+from openlookout.jobs.workplace import Workplace, begin, forgive, retried
 from openlookout.store.lifecycles import INGESTION_JOB, MODEL_VERSION
 from openlookout.store.model_versions import is_version, version_parts
 from openlookout.store.tables import (
@@ -41,14 +41,14 @@ class ImportDataset:
 
     def run(self, steps: Steps, identity: str) -> None:
         this = ingestion_job.c.id == identity
-        attempt = begin(self._workplace, INGESTION_JOB, this, partial(self.abandon, identity))
+        attempt = begin(self._workplace, steps, INGESTION_JOB, this, partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("copy", self._copy, identity, attempt)
         if "failed" in answer:
-            self.abandon(identity, answer["failed"])
+            self.abandon(identity, answer["failed"], attempt)
         else:
-            self._publish(identity, attempt, answer["manifest_key"])
+            steps.run("publish", self._publish, identity, attempt, answer["manifest_key"])
 
     @retried
     def _copy(self, identity: str, attempt: int) -> dict[str, Any]:
@@ -77,6 +77,7 @@ class ImportDataset:
         buckets.write(SERVICE, layout.manifest(output), json.dumps({**manifest, "parts": parts}).encode())
         return layout.manifest(output)
 
+    @retried
     def _publish(self, identity: str, attempt: int, manifest_key: str) -> None:
         now = self._workplace.now()
         buckets = open_buckets(self._workplace.buckets)
@@ -90,10 +91,13 @@ class ImportDataset:
                 if fill_dataset(connection, identity, attempt, now, values, **told):
                     _copy_statistics(connection, job.source_job_id, identity)
         if source is None:
-            self.abandon(identity, f"The dataset {job.source_arn} was deleted while its data was copied.")
+            self.abandon(identity, f"The dataset {job.source_arn} was deleted while its data was copied.", attempt)
 
-    def abandon(self, identity: str, reason_text: str) -> None:
-        fail_dataset(self._workplace, identity, reason_text)
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
+        fail_dataset(self._workplace, identity, reason, attempt)
+
+    def forgive(self, identity: str) -> None:
+        forgive(self._workplace, INGESTION_JOB, ingestion_job.c.id == identity)
 
 
 class ImportVersion:
@@ -103,12 +107,12 @@ class ImportVersion:
         self._workplace = workplace
 
     def run(self, steps: Steps, identity: str) -> None:
-        attempt = begin(self._workplace, MODEL_VERSION, is_version(identity), partial(self.abandon, identity))
+        attempt = begin(self._workplace, steps, MODEL_VERSION, is_version(identity), partial(self.abandon, identity))
         if attempt is None:
             return
         answer = steps.run("copy", self._copy, identity, attempt)
         if "failed" in answer:
-            self.abandon(identity, answer["failed"])
+            self.abandon(identity, answer["failed"], attempt)
             return
         replaced = self._publish(identity, attempt, answer)
         steps.run("tidy", self._tidy, replaced)
@@ -160,10 +164,13 @@ class ImportVersion:
         for prefix in prefixes:
             buckets.delete_prefix(SERVICE, prefix)
 
-    def abandon(self, identity: str, reason_text: str) -> None:
+    def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         now = self._workplace.now()
         with self._workplace.database.writing() as connection:
-            fail_version(connection, identity, now, reason_text, {"import_ended_at": now})
+            fail_version(connection, identity, attempt, now, said=reason, values={"import_ended_at": now})
+
+    def forgive(self, identity: str) -> None:
+        forgive(self._workplace, MODEL_VERSION, is_version(identity))
 
 
 def _source_job(connection: Connection, job_id: str) -> Any:

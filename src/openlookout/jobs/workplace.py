@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-import structlog
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from openlookout.buckets.buckets import BucketSettings
 from openlookout.buckets.errors import BucketUnavailableError
 from openlookout.clock import Clock
 from openlookout.jobs.children import Children
-from openlookout.jobs.engine import JobQueue, Temporary
+from openlookout.jobs.engine import JobQueue, Steps, Temporary
 from openlookout.limits import OWN, Limits
+from openlookout.logs import logger
 from openlookout.store.database import Database
 from openlookout.store.lifecycles import WORKING, Lifecycle, move
 
@@ -28,7 +28,7 @@ REASON_CHARACTERS_MAX = 5000  # BoundedLengthString.
 
 P = ParamSpec("P")
 T = TypeVar("T")
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,28 +53,43 @@ class Workplace:
 
 
 def begin(
-    workplace: Workplace, lifecycle: Lifecycle, identity: ColumnElement[bool], abandon: Callable[[str], None]
+    workplace: Workplace,
+    steps: Steps,
+    lifecycle: Lifecycle,
+    which: ColumnElement[bool],
+    abandon: Callable[[str, int], None],
 ) -> int | None:
     """Count one more attempt of the work and give its number; None when there is nothing to do.
 
     That is so when the work has ended already, when its row is gone, and when the process died in each of the attempts
-    before: then it is abandoned.
+    before that count: then it is abandoned.
     """
     table = lifecycle.table
     with workplace.database.writing() as connection:
         counted = connection.execute(
-            update(table).where(identity, table.c.status.in_(WORKING)).values(attempt=table.c.attempt + 1)
+            update(table).where(which, table.c.status.in_(WORKING)).values(attempt=table.c.attempt + 1)
         )
         if counted.rowcount != 1:
             return None
-        attempt: int = connection.execute(select(table.c.attempt).where(identity)).scalar_one()
-    if attempt <= ATTEMPTS_MAX:
-        return attempt
+        row = connection.execute(select(table.c.attempt, table.c.forgiven).where(which)).one()
+    steps.attempt = row.attempt
+    n_counted = row.attempt - row.forgiven
+    if n_counted <= ATTEMPTS_MAX:
+        return steps.attempt
     abandon(
-        f"The work was interrupted {attempt - 1} times by the end of the process that did it; "
-        f"{ATTEMPTS_MAX} times is the limit."
+        f"The work was interrupted {n_counted - 1} times by the end of the process that did it; "
+        f"{ATTEMPTS_MAX} times is the limit.",
+        row.attempt,
     )
     return None
+
+
+def forgive(workplace: Workplace, lifecycle: Lifecycle, which: ColumnElement[bool]) -> None:
+    """Let one attempt not count: it ended with an orderly end of the process, or with an outage of the database."""
+    table = lifecycle.table
+    uncounted = update(table).where(which, table.c.status.in_(WORKING), table.c.forgiven < table.c.attempt)
+    with workplace.database.writing() as connection:
+        connection.execute(uncounted.values(forgiven=table.c.forgiven + 1))
 
 
 def publish(

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from openlookout.alerts.notes import note_promoted
 from openlookout.api.errors import ConflictException, ResourceNotFoundException
 from openlookout.api.types import (
     DescribeModelVersionRequest,
@@ -117,7 +118,8 @@ def update_active_model_version(
                 f"Version {version.version} of the model '{found.name}' is {version.status}; "
                 "only a version that is SUCCESS can be active."
             )
-        activate(connection, found.id, version.version, now, replacing=True)
+        if activate(connection, found.id, version.version, now, replacing=True):
+            note_promoted(connection, found.id, now, by_hand=True)
         previous = found.previous_active_version if version.version == found.active_version else found.active_version
     arn = model_arn(context, found.name, found.id)
     return {

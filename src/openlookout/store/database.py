@@ -8,19 +8,23 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from openlookout.store import schema
 from openlookout.store.questions import Questions
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 POSTGRES_POOL_SIZE = 20
+POSTGRES_LOCK = 0x4F4C4F4F  # Any number of ours: who holds it changes the tables.
+SQLITE_OUTAGES = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED")
+# Classes of SQLSTATE: connection, rolled back (deadlock), resources (disk full), operator (restart), system.
+POSTGRES_OUTAGES = ("08", "40", "53", "57", "58", "25P03")
 SQLITE_WITH_SUBSECONDS = (3, 42)
 
 _LAST = "openlookout_last"  # In a connection's `info`: what its transaction ends with.
@@ -57,13 +61,21 @@ class Database:
             for write in connection.info.pop(_LAST, ()):
                 write(connection)
 
-    def migrate(self) -> None:
-        """Bring the tables to the newest revision; does nothing when they are."""
-        configuration = Config()
-        configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    def migrate(self, phase: schema.Phase = "post") -> list[schema.Revision]:
+        """Bring the tables to this release, or, for `pre`, only so far that it can run; give what was applied.
+
+        Raises:
+            SchemaError: see `schema.migrate`.
+        """
         with self.writing() as connection:
-            configuration.attributes["connection"] = connection
-            command.upgrade(configuration, "head")
+            if not self.is_sqlite:  # Processes that start together would all make the tables.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRES_LOCK})
+            return schema.migrate(connection, phase)
+
+    def check_schema(self) -> None:
+        """Raises SchemaError: this release cannot run on the tables."""
+        with self.reading() as connection:
+            schema.check(connection)
 
     def close(self) -> None:
         self.questions.close()
@@ -110,6 +122,26 @@ def _sqlite_engine(url: Any) -> Engine:
 def _unixepoch(modifier: str) -> float | None:
     """`unixepoch('subsec')` for a SQLite that answers NULL to it: dbos stamps rows with that from Python 3.12 on."""
     return time.time() if modifier == "subsec" else None
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database did not answer, was full or in the way, and may answer the same question later."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    said = getattr(error.orig, "sqlite_errorname", None)
+    if said is not None:
+        return str(said).startswith(SQLITE_OUTAGES)
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or _is_connecting(error) or str(state or "").startswith(POSTGRES_OUTAGES)
+
+
+def _is_connecting(error: DBAPIError) -> bool:
+    """A failure to connect has no code: psycopg raises its plain OperationalError."""
+    return type(error.orig).__name__ in {"OperationalError", "ConnectionTimeout"} and not getattr(
+        error.orig, "sqlstate", None
+    )
 
 
 def ping(database: Database) -> None:

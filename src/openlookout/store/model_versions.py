@@ -61,11 +61,14 @@ def cancel_retraining(connection: Connection, model_id: str, now: datetime) -> N
         move(connection, MODEL, model.c.id == model_id, before, updated_at=now)
 
 
-def activate(connection: Connection, model_id: str, number: int, now: datetime, *, replacing: bool) -> None:
-    """Make a version the active one, which the next inference uses; without `replacing` only if none is."""
+def activate(connection: Connection, model_id: str, number: int, now: datetime, *, replacing: bool) -> bool:
+    """Make a version the active one, which the next inference uses; without `replacing` only if none is.
+
+    False: it was, or another one is; nothing was changed.
+    """
     found = connection.execute(select(model).where(model.c.id == model_id)).one()
     if found.active_version == number or (found.active_version is not None and not replacing):
-        return
+        return False
     connection.execute(
         update(model)
         .where(model.c.id == model_id)
@@ -77,3 +80,4 @@ def activate(connection: Connection, model_id: str, number: int, now: datetime, 
             updated_at=now,
         )
     )
+    return True

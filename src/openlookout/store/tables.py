@@ -82,6 +82,16 @@ access_key = Table(
     Column("is_read_only", Boolean, nullable=False, server_default=false()),
 )
 
+# A process that runs jobs. `beat` grows while it lives; who sees it stand still gives its jobs to others.
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("place", String(255), nullable=False),  # Host and process, for people.
+    Column("beat", BigInteger, nullable=False),
+    Column("started_at", Instant, nullable=False),
+)
+
 tag = Table(
     "tag",
     metadata,
@@ -143,6 +153,7 @@ ingestion_job = Table(
     Column("created_at", Instant, nullable=False),
     Column("status", String(32), nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("forgiven", Integer, nullable=False, server_default="0"),  # Attempts that do not count.
     Column("dataset_status_before", String(32), nullable=False),
     Column("input", JSON(none_as_null=True)),  # IngestionInputConfiguration as sent; of an import the source's.
     Column("role_arn", Text),
@@ -233,6 +244,7 @@ model_version = Table(
     Column("source_type", String(16), nullable=False),
     Column("quality", String(32)),
     Column("attempt", Integer, nullable=False),
+    Column("forgiven", Integer, nullable=False, server_default="0"),  # Attempts that do not count.
     Column("configuration", JSON, nullable=False),  # The members of CreateModel that are structures or plain texts.
     Column("data_schema", Text, nullable=False),  # Components and sensors trained on.
     Column("ingestion_job_id", String(32)),  # The data trained on.
@@ -301,6 +313,7 @@ inference_execution = Table(
     Column("data_end", Instant, nullable=False),
     Column("status", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("forgiven", Integer, nullable=False, server_default="0"),  # Attempts that do not count.
     Column("version", BigInteger),  # The version that was active when it ran.
     Column("input", JSON, nullable=False),
     Column("output", JSON, nullable=False),
@@ -322,6 +335,7 @@ inference_event = Table(
     Column("ended_at", Instant, nullable=False),
     Column("n_rows", Integer, nullable=False),
     Column("diagnostics", JSON, nullable=False),  # Sensor -> mean share over the rows.
+    Column("evidence", JSON(none_as_null=True)),  # The record of detection/evidence.py.
     Index("inference_event_by_start", "scheduler_id", "started_at", "id"),
 )
 
@@ -373,6 +387,7 @@ replay = Table(
     Column("data_end", Instant, nullable=False),  # whatever was read before.
     Column("status", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("forgiven", Integer, nullable=False, server_default="0"),  # Attempts that do not count.
     Column("created_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("failed_reason", Text),

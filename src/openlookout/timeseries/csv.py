@@ -11,7 +11,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -172,6 +172,17 @@ def _header(name: str, line: str) -> Header:
         raise BadHeader(name, 0, str(error)) from None
     if len(cells) < 2:
         raise BadHeader(name, 0, "fewer than 2 columns; a timestamp and at least one sensor, separated by commas")
+    return check_header(name, cells)
+
+
+def check_header(name: str, cells: Sequence[str]) -> Header:
+    """Give the header of columns by these names, the first the timestamp.
+
+    Raises:
+        BadHeader: there are too many, or a name is none that a sensor can have, or comes twice.
+    """
+    if len(cells) < 2:
+        raise BadHeader(name, 0, "fewer than 2 columns; a timestamp and at least one sensor")
     if len(cells) - 1 > SENSORS_MAX:
         raise BadHeader(name, 0, f"{len(cells) - 1} sensors, {SENSORS_MAX} are the limit")
     seen: dict[str, int] = {}

@@ -12,7 +12,9 @@ from typing import BinaryIO
 import polars as pl
 
 from openlookout.timeseries.columnar import Readings, from_frame
-from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import TIME, BadHeader, NotIngestible
+from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
+from openlookout.timeseries.parquet import open_sensor_file
 from openlookout.timeseries.runs import sorted_unique
 from openlookout.timeseries.schema import Component
 
@@ -23,7 +25,7 @@ _SHAPES = {
     "yyyyMMddHHmmss": re.compile(r"[0-9]{14}"),
 }
 _DELIMITERS = ("-", "_", " ", "")
-_SUFFIXES = (".csv.gz", ".csv")
+_SUFFIXES = (".csv.gz", ".csv", PARQUET_SUFFIX)
 
 
 class MissingInput(Exception):
@@ -40,7 +42,7 @@ class InvalidInput(Exception):
 
 @dataclass(frozen=True)
 class InputNames:
-    """How input files are called: `<prefix><component><delimiter><time>.csv`, or `.csv.gz`.
+    """How input files are called: `<prefix><component><delimiter><time>.csv`, `.csv.gz` or `.parquet`.
 
     A delimiter or format of None was not configured: then any is taken. `offset` is what the time in names is ahead of
     UTC; it changes neither EPOCH names nor the times inside files.
@@ -146,8 +148,8 @@ def missing_sentence(component: str, names: InputNames, window: Window, bucket: 
 def read_window(files: Sequence[tuple[str, BinaryIO]], component: Component, window: Window) -> Readings:
     """Read the rows of one component in the window from its files (key and stream), in their order.
 
-    Of rows with the same time the last wins. A sensor without a column has no reading. A file that is no CSV is passed
-    over while another can be read.
+    Of rows with the same time the last wins. A sensor without a column has no reading. A file that is not what its
+    name says is passed over while another can be read.
 
     Raises:
         InvalidInput: a header is malformed, or no file can be read.
@@ -157,7 +159,8 @@ def read_window(files: Sequence[tuple[str, BinaryIO]], component: Component, win
     unreadable: list[str] = []
     for key, stream in files:
         try:
-            frames += [chunk.readings.filter(inside) for chunk in CsvFile(key, stream).chunks(component.sensors)]
+            file = open_sensor_file(key, stream)
+            frames += [chunk.readings.filter(inside) for chunk in file.chunks(component.sensors)]
         except BadHeader as error:
             raise InvalidInput(str(error)) from None
         except NotIngestible as error:

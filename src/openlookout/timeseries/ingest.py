@@ -1,4 +1,4 @@
-"""Ingestion: CSV files of many components into Parquet parts, with statistics of every sensor.
+"""Ingestion: CSV and Parquet files of many components into Parquet parts, with statistics of every sensor.
 
 Knows readable streams and local folders. Knows no bucket, no dataset and no job: those call it in a process that may
 be killed. Everything is streamed; memory is bounded by a run of readings, whatever the size of the input.
@@ -13,8 +13,9 @@ from typing import BinaryIO
 
 import polars as pl
 
-from openlookout.timeseries.csv import TIME, BadHeader, Chunk, CsvFile, NotIngestible
+from openlookout.timeseries.csv import TIME, BadHeader, Chunk, Header, NotIngestible
 from openlookout.timeseries.observation import SensorObservation, observe_part
+from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
 from openlookout.timeseries.quality import SensorStatistics
 from openlookout.timeseries.runs import RUN_CELLS_MAX, Run, merge_runs, write_run
 from openlookout.timeseries.schema import COMPONENTS_MAX, SENSORS_MAX, Component
@@ -205,8 +206,8 @@ class _ComponentReader:
         whole, self._buffer = self._buffer, []
         try:
             with meter.opened(source) as stream:
-                file = CsvFile(source.key, stream)
-                sensors = self._wanted(file)
+                file = open_sensor_file(source.key, stream, self._scratch)
+                sensors = self._wanted(file.header)
                 for chunk in file.chunks(sensors):
                     tally.count(chunk)
                     self._buffer.append(chunk.readings)
@@ -219,7 +220,7 @@ class _ComponentReader:
             if not tally.readings.total():
                 raise NotIngestible(_empty_reason(tally))
         except BadHeader as error:
-            if not source.key.lower().endswith((".csv", ".csv.gz")):
+            if not is_named_as_data(source.key):
                 return self._undo(mark, whole, f"not a CSV file: {error.reason}")
             raise IngestionError(f"{error}") from None
         except NotIngestible as error:
@@ -271,11 +272,11 @@ class _ComponentReader:
             for sensor, one in seen.items()
         ]
 
-    def _wanted(self, file: CsvFile) -> tuple[str, ...]:
+    def _wanted(self, header: Header) -> tuple[str, ...]:
         if self._given is None:
-            return file.header.sensors
+            return header.sensors
         wanted = set(self._given.sensors)
-        sensors = tuple(sensor for sensor in file.header.sensors if sensor in wanted)
+        sensors = tuple(sensor for sensor in header.sensors if sensor in wanted)
         if not sensors:
             raise NotIngestible(f"none of its columns is a sensor of component '{self.name}' in the schema")
         return sensors

@@ -10,7 +10,7 @@ from typing import Literal
 from openlookout.timeseries.schema import COMPONENT_NAME
 
 _HEAD = "{prefix}/{component_name}"
-_SUFFIXES = (".csv.gz", ".csv", ".gz")
+_SUFFIXES = (".csv.gz", ".csv", ".gz", ".parquet")
 
 
 class KeyPatternError(Exception):
@@ -21,7 +21,7 @@ class KeyPatternError(Exception):
 class KeyPattern:
     """How a key names its component: by the folder after the prefix, or by the file name before a delimiter.
 
-    With the delimiter '.' the component is the complete file name without `.csv`, dots included.
+    With the delimiter '.' the component is the complete file name without `.csv` or `.parquet`, dots included.
     """
 
     delimiter: Literal["/", " ", ".", "_", "-"]

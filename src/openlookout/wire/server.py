@@ -4,6 +4,7 @@ A Host that is not ours (DNS rebinding) or an Origin of another site is refused,
 mounted beside it.
 """
 
+import hmac
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,8 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anyio.to_thread
-import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from openlookout.api.caller import Caller
 from openlookout.api.definition import definition
@@ -31,11 +32,17 @@ from openlookout.api.errors import (
     RequestEntityTooLargeException,
 )
 from openlookout.api.service_error import ServiceError
+from openlookout.logs import logger
+from openlookout.metrics import REGISTRY, REQUEST_SECONDS, REQUESTS
+from openlookout.traces import span
 from openlookout.wire import protocol, sigv4
 from openlookout.wire.validation import compile_validators
 
 BODY_BYTES_MAX = 8 * 2**20  # A schema may have a million characters, each up to six bytes as JSON.
 THREADS_MAX = 16
+OK, DISCONNECTED = "ok", "disconnected"  # Outcomes that are no error's code.
+LOOKING = ("Describe", "List")
+UNKNOWN = "unknown"  # The operation, while a request has named none: strangers do not fill the log.
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]
@@ -43,7 +50,7 @@ Refused = Callable[[str, Caller, Any, ServiceError], None]
 Health = Callable[[], Mapping[str, str]]
 
 VALIDATORS = compile_validators(definition())
-log = structlog.get_logger()
+log = logger(__name__)
 _CONTENT_TYPE = protocol.CONTENT_TYPE.encode()
 
 
@@ -68,6 +75,8 @@ class Server:
     hosts: frozenset[str] = frozenset()
     is_open_without_keys: bool = True
     pages: ASGIApp | None = None
+    metrics_token: str = ""  # Who asks for metrics must show it; empty: they are for this machine only.
+    # What is shown beside the metrics of this process.
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -111,19 +120,35 @@ class _Api:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._requests = Counter(
-            *("openlookout_requests", "Requests by operation and outcome", ["operation", "outcome"]),
-            registry=server.metrics,
-        )
-        self._seconds = Histogram(
-            "openlookout_request_seconds", "Time to answer a request", ["operation"], registry=server.metrics
-        )
         self._limiter = anyio.CapacityLimiter(THREADS_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        server, started, request_id, name = self._server, time.perf_counter(), str(uuid.uuid4()), "unknown"
+        started, request_id, headers = time.perf_counter(), str(uuid.uuid4()), _joined(scope)
+        with bound_contextvars(request_id=request_id), span("request", headers, request_id=request_id) as traced:
+            name, outcome, status, answer = await self._answered(scope, receive, headers, request_id)
+            seconds = time.perf_counter() - started
+            traced.set("operation", name)
+            traced.set("outcome", outcome)
+            say = log.debug if name.startswith((*LOOKING, UNKNOWN)) else log.info
+            say("request", operation=name, outcome=outcome, seconds=round(seconds, 6))
+        REQUESTS.labels(name, outcome).inc()
+        REQUEST_SECONDS.labels(name).observe(seconds)
+        said = [
+            (b"x-amzn-requestid", request_id.encode()),
+            (b"content-type", _CONTENT_TYPE),
+            (b"content-length", str(len(answer)).encode()),
+        ]
+        if outcome not in {OK, DISCONNECTED}:
+            said.append((b"x-amzn-errortype", outcome.encode()))
+        await send({"type": "http.response.start", "status": status, "headers": said})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _answered(
+        self, scope: Scope, receive: Receive, headers: dict[str, str], request_id: str
+    ) -> tuple[str, str, int, bytes]:
+        """Give operation, outcome, status and body."""
+        server, name = self._server, UNKNOWN
         try:
-            headers = _joined(scope)
             _check_origin(server, headers)
             name = protocol.operation_of(_first(scope, b"x-amz-target"), VALIDATORS)
             protocol.check_content_type(_first(scope, b"content-type") or "")
@@ -131,28 +156,15 @@ class _Api:
             answer = await anyio.to_thread.run_sync(
                 _carry_out, server, name, request, request_id, limiter=self._limiter
             )
-            outcome, status, error_type = "ok", 200, None
         except ServiceError as error:
-            outcome, status, error_type = error.code, error.http_status, error.code
-            answer = protocol.error_body(error)
+            return name, error.code, error.http_status, protocol.error_body(error)
         except ClientDisconnect:  # Nobody reads the answer.
-            outcome, status, error_type, answer = "disconnected", 400, None, b""
+            return name, DISCONNECTED, 400, b""
         except Exception:
-            log.exception("request failed", request_id=request_id, operation=name)
+            log.exception("request failed", operation=name)
             failure = _failure(request_id)
-            outcome, status, error_type = failure.code, failure.http_status, failure.code
-            answer = protocol.error_body(failure)
-        self._requests.labels(name, outcome).inc()
-        self._seconds.labels(name).observe(time.perf_counter() - started)
-        said = [
-            (b"x-amzn-requestid", request_id.encode()),
-            (b"content-type", _CONTENT_TYPE),
-            (b"content-length", str(len(answer)).encode()),
-        ]
-        if error_type:
-            said.append((b"x-amzn-errortype", error_type.encode()))
-        await send({"type": "http.response.start", "status": status, "headers": said})
-        await send({"type": "http.response.body", "body": answer})
+            return name, failure.code, failure.http_status, protocol.error_body(failure)
+        return name, OK, 200, answer
 
 
 def _failure(request_id: str) -> InternalServerException:
@@ -236,9 +248,9 @@ def _guarded(server: Server, answer: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
         try:
             _check_origin(server, request.headers)
+            return await answer(request)
         except ForbiddenException as error:
             return Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
-        return await answer(request)
 
     return guarded
 
@@ -279,8 +291,25 @@ def _healthz(server: Server) -> Endpoint:
     return healthz
 
 
+def _check_metrics(server: Server, request: Request) -> None:
+    """Figures of all accounts are for whoever runs the service."""
+    if not server.metrics_token:
+        if server.is_open_without_keys:
+            return
+        raise ForbiddenException("Metrics are shown here when OPENLOOKOUT_METRICS_TOKEN is set, to who sends it.")
+    sent = request.headers.get("authorization", "").encode("latin-1", "replace")
+    if not hmac.compare_digest(sent, f"Bearer {server.metrics_token}".encode()):
+        raise ForbiddenException("Metrics are for who sends 'Authorization: Bearer' with OPENLOOKOUT_METRICS_TOKEN.")
+
+
+def _shown(more: CollectorRegistry) -> bytes:
+    return generate_latest(REGISTRY) + generate_latest(more)
+
+
 def _metrics(server: Server) -> Endpoint:
-    async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(server.metrics), media_type="text/plain; version=0.0.4")
+    async def metrics(request: Request) -> Response:
+        _check_metrics(server, request)
+        shown = await anyio.to_thread.run_sync(_shown, server.metrics)
+        return Response(shown, media_type="text/plain; version=0.0.4")
 
     return metrics

@@ -2,12 +2,14 @@
 
 from alembic import context
 
+from openlookout.store import alert_tables  # noqa: F401  # Its tables are in the metadata once it is loaded.
+from openlookout.store.schema import VERSION_TABLE
 from openlookout.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="openlookout_revision",
+    version_table=VERSION_TABLE,
     user_module_prefix="",
 )
 context.run_migrations()

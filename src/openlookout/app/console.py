@@ -1,0 +1,61 @@
+"""The console beside the API: built over the same operations, and over views with children of their own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from openlookout.api.caller import Caller
+from openlookout.app.foundation import Foundation
+from openlookout.console.application import create_console
+from openlookout.console.ports import Call, Console
+from openlookout.operations.tokens import InvalidToken, Tokens
+from openlookout.views.port import Views
+from openlookout.wire import protocol
+from openlookout.wire.server import VALIDATORS, Dispatch, Server
+
+
+@contextmanager
+def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterator[Server]:
+    """Give the server with the console's pages; `scratch` is a folder of this process alone."""
+    views = Views(foundation.database, foundation.buckets, scratch)
+    try:
+        console = Console(
+            call=_validating(server.dispatch),
+            keys=server.keys,
+            seals=_Seals(Tokens.of(foundation.database)),
+            views=views,
+            clock=foundation.clock,
+            account=server.account,
+            region=server.region,
+            version=server.version,
+            is_open_without_keys=server.is_open_without_keys,
+        )
+        yield replace(server, pages=create_console(console))
+    finally:
+        views.close()
+
+
+def _validating(dispatch: Dispatch) -> Call:
+    """Let the console's requests pass the same gate as those of the wire."""
+
+    def call(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return dispatch(name, caller, VALIDATORS[name](protocol.parse(protocol.serialise(request)))) or {}
+
+    return call
+
+
+@dataclass(frozen=True)
+class _Seals:
+    """The seal of page tokens, for cookies and forms: another scope each."""
+
+    tokens: Tokens
+
+    def seal(self, values: Sequence[str | int], scope: str) -> str:
+        return self.tokens.seal(values, scope)
+
+    def open(self, sealed: str, scope: str) -> list[str | int]:
+        try:
+            return self.tokens.open(sealed, scope)
+        except InvalidToken:
+            raise ValueError("the seal is not ours") from None

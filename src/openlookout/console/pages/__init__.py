@@ -1,0 +1,1 @@
+"""The pages, one module an area; importing a module registers its pages."""

@@ -1,0 +1,63 @@
+"""What the console is given: the operations, the keys, and what is read for pictures. Knows no implementation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from openlookout.api.caller import AccessKey, Caller
+from openlookout.clock import Clock
+
+# Validates a request and carries it out; raises a ServiceError.
+Call = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any]]
+# A picture as JSON: see `console/charts.py`.
+Series = Mapping[str, Any]
+
+
+class Keys(Protocol):
+    """Where configured access keys are found."""
+
+    def find(self, key_id: str) -> AccessKey | None: ...
+
+    def any(self) -> bool: ...
+
+
+class Seals(Protocol):
+    """Seals texts and numbers with the database's key, bound to a scope; `open` raises ValueError."""
+
+    def seal(self, values: Sequence[str | int], scope: str) -> str: ...
+
+    def open(self, sealed: str, scope: str) -> list[str | int]: ...
+
+
+class Views(Protocol):
+    """What is read for people to look at, beyond the API's own answers."""
+
+    def readings(
+        self, caller: Caller, dataset: str, sensors: Sequence[str], start: datetime | None, end: datetime | None
+    ) -> Series:
+        """Give the readings of some sensors (full names) of a dataset, reduced for a chart.
+
+        Raises:
+            ResourceNotFoundException: there is no such dataset, or it holds no data.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Console:
+    """What all pages of one process share.
+
+    `account` and `region` are those of whoever is let in without a key; that is everybody while there are no keys, if
+    `is_open_without_keys`.
+    """
+
+    call: Call
+    keys: Keys
+    seals: Seals
+    views: Views
+    clock: Clock
+    account: str
+    region: str
+    version: str
+    is_open_without_keys: bool

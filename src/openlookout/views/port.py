@@ -1,0 +1,70 @@
+"""The read ports of the console: finds rows here, has arrays read in child processes of its own.
+
+Loads no arrays itself: what a child does is named, not imported. Its children are not the jobs': a chart does not wait
+until a training has ended.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from sqlalchemy import select
+
+from openlookout.api.caller import Caller
+from openlookout.api.errors import ResourceNotFoundException
+from openlookout.buckets.buckets import BucketSettings
+from openlookout.jobs.children import Children
+from openlookout.store.database import Database
+from openlookout.store.tables import dataset, ingestion_job, to_microseconds
+
+SECONDS_MAX = 60.0
+N_CHILDREN = 2
+
+
+class Views:
+    """Answers for one process. `scratch` gets a folder with copies of the objects that were read last."""
+
+    def __init__(self, database: Database, buckets: BucketSettings, scratch: str) -> None:
+        self._database, self._buckets = database, buckets
+        self._scratch = str(Path(scratch) / "views")
+        self._children = Children(N_CHILDREN)
+
+    def close(self) -> None:
+        self._children.close()
+
+    def readings(
+        self, caller: Caller, dataset_name: str, sensors: Sequence[str], start: datetime | None, end: datetime | None
+    ) -> Mapping[str, Any]:
+        """Give the readings of some sensors (full names) of a dataset, reduced for a chart; see `views/readings.py`.
+
+        Raises:
+            ResourceNotFoundException: there is no such dataset, or it holds no data.
+        """
+        with self._database.reading() as connection:
+            manifest_key = connection.execute(
+                select(ingestion_job.c.manifest_key)
+                .join(dataset, dataset.c.ingestion_job_id == ingestion_job.c.id)
+                .where(
+                    dataset.c.account == caller.account,
+                    dataset.c.region == caller.region,
+                    dataset.c.name == dataset_name,
+                )
+            ).scalar()
+        if manifest_key is None:
+            raise ResourceNotFoundException(f"The dataset '{dataset_name}' does not exist or holds no data.")
+        span = tuple(None if at is None else to_microseconds(at) for at in (start, end))
+        return self._in_child("readings:of_dataset", manifest_key, list(sensors), span)
+
+    def _in_child(self, name: str, *arguments: object) -> Mapping[str, Any]:
+        """Give what `openlookout.views.<module>:<function>` gives for buckets, scratch and the arguments."""
+        answer: Mapping[str, Any] = self._children.run(
+            SECONDS_MAX, _called, f"openlookout.views.{name}", self._buckets, self._scratch, *arguments
+        )
+        return answer
+
+
+def _called(name: str, *arguments: object) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = resolve_name(name)(*arguments)
+    return answer

@@ -1,0 +1,46 @@
+"""Many points as few, so that a chart looks the same: the lowest and the highest of each of some buckets of time.
+
+Knows arrays only. What a person sees at a width of W pixels is the range of values in each column of pixels.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BUCKETS_MAX = 2000
+
+Times = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def reduced(times: Times, values: Floats, start: int, end: int, buckets_max: int = BUCKETS_MAX) -> tuple[Times, Floats]:
+    """Give the points of a line from (n,) ascending times and values, NaN = none; at most two a bucket of [start, end].
+
+    Few enough are given as they are. Of each bucket the lowest and the highest value, in their order of time; where a
+    bucket in between has no value, a NaN breaks the line.
+    """
+    there = ~np.isnan(values)
+    times, values = times[there], values[there]
+    if len(times) <= 2 * buckets_max:
+        return times, values
+    width = max(1, -(-(end - start + 1) // buckets_max))
+    bucket = (times - start) // width
+    first = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
+    low, high = _extremes(values, first)
+    both = np.sort(np.stack([low, high], axis=1), axis=1).ravel()
+    keep = np.r_[True, both[1:] != both[:-1]]
+    return times[both[keep]], values[both[keep]]
+
+
+def broken(times: Times, values: Floats, gap_us: int) -> tuple[Times, Floats]:
+    """Put a NaN between points that lie more than `gap_us` apart: a line must not bridge what was not measured."""
+    gaps = np.flatnonzero(np.diff(times) > gap_us)
+    return np.insert(times, gaps + 1, times[gaps] + 1), np.insert(values, gaps + 1, np.nan)
+
+
+def _extremes(values: Floats, first: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The positions of the lowest and of the highest value of each run that begins at `first`."""
+    run = np.repeat(np.arange(len(first)), np.diff(np.r_[first, len(values)]))
+    order = np.lexsort((values, run))
+    lengths = np.diff(np.r_[first, len(values)])
+    starts = np.r_[0, np.cumsum(lengths)[:-1]]
+    return order[starts], order[starts + lengths - 1]

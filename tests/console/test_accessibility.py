@@ -1,0 +1,53 @@
+"""Every page, on a desk and on a phone, in the light and in the dark: axe finds nothing, and nothing sticks out."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from console.conftest import DESKTOP, PHONE, Eyes
+
+# One page of each kind, in the states that matter.
+PATHS = [
+    "/",
+    "/datasets",
+    "/datasets/air-handler",
+    "/datasets/empty",
+    "/new/dataset",
+]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_can_be_used_by_everybody(eyes: Eyes, path: str) -> None:
+    page = eyes.look(path)
+    axe = Axe()
+    for viewport in (DESKTOP, PHONE):
+        page.set_viewport_size(viewport)  # type: ignore[arg-type]
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(60)  # The charts are drawn anew.
+            found = axe.run(page, options=RULES).response["violations"]
+            assert [_said(one) for one in found] == [], f"{path} at {viewport['width']} pixels, {scheme}"
+        _check_nothing_sticks_out(page)
+    _check_it_can_be_walked_through(page)
+
+
+def _said(violation: dict[str, Any]) -> str:
+    nodes = "; ".join(f"{node['html'][:120]} ({node['failureSummary'][:200]})" for node in violation["nodes"][:3])
+    return f"{violation['id']}: {violation['help']}: {nodes}"
+
+
+def _check_nothing_sticks_out(page: Page) -> None:
+    """On no width the page itself scrolls sideways."""
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{page.url} is {wide} pixels wider than the window"
+
+
+def _check_it_can_be_walked_through(page: Page) -> None:
+    """The first Tab leads to the link that skips the navigation, which then has the focus where the content begins."""
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
