@@ -404,6 +404,7 @@ replay_event = Table(
     Column("ended_at", Instant, nullable=False),
     Column("n_rows", Integer, nullable=False),
     Column("diagnostics", JSON, nullable=False),
+    Column("evidence", JSON(none_as_null=True)),
 )
 
 # Append-only: triggers refuse every UPDATE and DELETE. Each record's hash covers the record and the hash before it.
