@@ -15,6 +15,13 @@ PATHS = [
     "/datasets/air-handler",
     "/datasets/empty",
     "/new/dataset",
+    "/models",
+    "/models/air-handler",
+    "/models/compressor",
+    "/models/spare",
+    "/models/spare/versions",
+    "/models/air-handler/retraining",
+    "/models/spare/retraining",
 ]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

@@ -10,6 +10,7 @@ from openlookout.app.foundation import Foundation
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
 from openlookout.operations.tokens import InvalidToken, Tokens
+from openlookout.views.models import ModelViews
 from openlookout.views.port import Views
 from openlookout.wire import protocol
 from openlookout.wire.server import VALIDATORS, Dispatch, Server
@@ -25,6 +26,7 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             keys=server.keys,
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
+            models=ModelViews(foundation.database, foundation.buckets, views.in_child),
             clock=foundation.clock,
             account=server.account,
             region=server.region,

@@ -56,6 +56,10 @@ def events(diagnostics_prefix: str) -> str:
     return f"{diagnostics_prefix}events.json"
 
 
+def scores(diagnostics_prefix: str) -> str:
+    return f"{diagnostics_prefix}scores.parquet"
+
+
 def bands(diagnostics_prefix: str) -> str:
     return f"{diagnostics_prefix}bands.json"
 

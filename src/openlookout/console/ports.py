@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from openlookout.api.caller import AccessKey, Caller
 from openlookout.clock import Clock
+from openlookout.console.model_ports import ModelViews
 
 # Validates a request and carries it out; raises a ServiceError.
 Call = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any]]
@@ -97,6 +98,7 @@ class Console:
     keys: Keys
     seals: Seals
     views: Views
+    models: ModelViews
     clock: Clock
     account: str
     region: str

@@ -120,6 +120,22 @@ def short_sensor(full_name: str) -> str:
     return full_name.partition("\\")[2] or full_name
 
 
+QUALITIES = {
+    "QUALITY_THRESHOLD_MET": "good quality",
+    "POOR_QUALITY_DETECTED": "poor quality",
+    "CANNOT_DETERMINE_QUALITY": "quality unknown",
+}
+
+
+def zoomed(start: datetime, end: datetime) -> dict[str, str]:
+    """The part of an address that shows a stretch of time with as much again to either side."""
+    margin = max(end - start, timedelta(minutes=30))
+    return {
+        name: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for name, at in (("from", start - margin), ("to", end + margin))
+    }
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("openlookout.console"),
@@ -140,6 +156,7 @@ def _environment() -> Environment:
     }
     environment.filters |= filters
     environment.globals |= {"path": path, "query": query, "ago": ago, "plural": plural, "static": static_files.url}
+    environment.globals |= {"QUALITIES": QUALITIES, "zoomed": zoomed}
     environment.globals["unwanted_styles"] = static_files.unwanted_styles
     return environment
 

@@ -23,7 +23,7 @@ from openlookout.detection.training import TRAINING_ROWS_MIN, fit
 from openlookout.jobs.label_sources import read_labels
 from openlookout.jobs.results import lines
 from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
-from openlookout.jobs.version_diagnostics import Place, write_events, write_pointwise
+from openlookout.jobs.version_diagnostics import Place, write_events, write_pointwise, write_scores
 from openlookout.jobs.version_files import (
     DatasetReadings,
     VersionFiles,
@@ -289,6 +289,7 @@ def _write_evidence(
         folder = layout.customer_diagnostics(wanted.get("Prefix", ""), job["model_name"], job["version"])
         places.append(Place(wanted["Bucket"], folder))
     write_events(buckets, places, explained)
+    write_scores(buckets, job["prefix"], rows.timestamps, scores.anomaly)
     write_pointwise(buckets, places, version, rows, scores.anomaly)
 
 

@@ -3,7 +3,8 @@
 `events.json`: the events of its evaluation, `{"events": [{"start", "end", "evidence"}]}` (detection/evidence.py).
 `pointwise/000000.parquet` …: for each row `timestamp`, `anomaly_score`, and for each sensor (`component\\sensor`)
 `measured:<sensor>` and `expected:<sensor>` in its units, and `wider:<sensor>`, how many times wider its band is than
-usual. `bands.json`: `{"parts": [{"key", "first_us", "last_us"}], "bands": {sensor: [below, above]}}`: the usual band,
+usual. `scores.parquet`: `timestamp` and `anomaly_score` of all rows once more, so that a chart of them reads little.
+`bands.json`: `{"parts": [{"key", "first_us", "last_us"}], "bands": {sensor: [below, above]}}`: the usual band,
 from expected + below to expected + above, holds 99 % of normal readings.
 `detectability.json`: which faults it would find (detection/detectability.py).
 """
@@ -40,6 +41,14 @@ def write_events(buckets: Buckets, places: Sequence[Place], explained: Sequence[
     content = json.dumps({"events": event_records(explained)}).encode()
     for place in places:
         buckets.write(place.bucket, layout.events(place.prefix), content)
+
+
+def write_scores(buckets: Buckets, prefix: str, timestamps: np.ndarray, anomaly: np.ndarray) -> None:
+    """Write the scores (n_rows,) of an evaluation under a version's diagnostics."""
+    out = io.BytesIO()
+    columns = {"timestamp": pl.Series(timestamps).cast(pl.Datetime("us")), "anomaly_score": anomaly}
+    pl.DataFrame(columns).write_parquet(out, compression="zstd")
+    buckets.write(SERVICE, layout.scores(layout.diagnostics(prefix)), out.getvalue())
 
 
 def write_pointwise(

@@ -65,9 +65,9 @@ class Views:
         if manifest_key is None:
             raise ResourceNotFoundException(f"The dataset '{dataset_name}' does not exist or holds no data.")
         span = tuple(None if at is None else to_microseconds(at) for at in (start, end))
-        return self._in_child("readings:of_dataset", manifest_key, list(sensors), span)
+        return self.in_child("readings:of_dataset", manifest_key, list(sensors), span)
 
-    def _in_child(self, name: str, *arguments: object) -> Mapping[str, Any]:
+    def in_child(self, name: str, *arguments: object) -> Mapping[str, Any]:
         """Give what `openlookout.views.<module>:<function>` gives for buckets, scratch and the arguments."""
         answer: Mapping[str, Any] = self._children.run(
             SECONDS_MAX, _called, f"openlookout.views.{name}", self._buckets, self._scratch, *arguments

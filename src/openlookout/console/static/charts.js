@@ -25,8 +25,8 @@
 
   function layout(chart, figure) {
     const shapes = [...(figure.ranges || []), ...(chart.extra || [])].map((range) => ({
-      type: "rect", layer: "below", xref: "x", yref: "paper", x0: range.start, x1: range.end, y0: 0, y1: 1, line: { width: 0 },
-      fillcolor: css(RANGE_TONES[range.kind] || "--s6"), opacity: range.kind === "gap" || range.kind === "off" ? 0.22 : 0.2,
+      type: "rect", layer: "below", xref: "x", yref: "paper", x0: range.start, x1: range.end, y0: range.y0 || 0, y1: range.y1 === undefined ? 1 : range.y1, line: { width: 0 },
+      fillcolor: css(RANGE_TONES[range.kind] || "--s6"), opacity: range.y1 !== undefined && range.y1 - range.y0 < 0.2 ? 0.9 : range.kind === "gap" || range.kind === "off" ? 0.22 : 0.2,
     }));
     for (const line of figure.lines || []) {
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: line.y, y1: line.y, line: { width: 1.5, dash: "dash", color: css("--bad") } });

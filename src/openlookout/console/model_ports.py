@@ -1,0 +1,50 @@
+"""What the console is given to show models with, beyond the API's own answers. Knows no implementation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from openlookout.api.caller import Caller
+
+Span = tuple[datetime | None, datetime | None]
+Series = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a version's training kept beside its metrics.
+
+    `events`: each `{"start", "end", "evidence"}` as in detection/evidence_record.py; None where the version has none.
+    `detectability`: the report on which faults it would find, None without one. `rate_us`: of the grid.
+    """
+
+    events: Sequence[Mapping[str, Any]] | None
+    detectability: Mapping[str, Any] | None
+    rate_us: int | None
+
+
+class ModelViews(Protocol):
+    """Reads for pictures of models."""
+
+    def evaluation(self, caller: Caller, model: str, version: int) -> Evaluation:
+        """Give what is known of a version's evaluation.
+
+        Raises:
+            ResourceNotFoundException: there is no such version.
+        """
+        ...
+
+    def scores(self, caller: Caller, model: str, version: int, span: Span) -> Series | None:
+        """Give the scores of a version's evaluation, reduced for a chart; None where it has none.
+
+        `start`, `end` (shown), `first`, `last` (of all), `x` in ms, `y`, `n_rows`.
+        """
+        ...
+
+    def course(self, caller: Caller, model: str, version: int, sensor: str, span: Span) -> Series | None:
+        """Give one sensor over a stretch of the evaluation, measured and expected with its band; None: not known.
+
+        `start`, `end`, `x` and `measured`; `band_x` with `expected`, `low` and `high`.
+        """
+        ...

@@ -1,0 +1,130 @@
+"""What a child does for charts of a version's evaluation. Works on objects; knows no rows."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
+from openlookout.buckets.errors import ObjectNotFoundError
+from openlookout.views.local_copies import local_copy
+from openlookout.views.reduce import BUCKETS_MAX, broken, reduced
+
+Span = tuple[int | None, int | None]
+Times = NDArray[np.int64]
+Floats = NDArray[np.float64]
+# A pause this many times as long as the usual step is shown as a gap.
+GAP_STEPS = 10
+
+
+def scores(settings: BucketSettings, scratch: str, prefix: str, span: Span) -> dict[str, Any]:
+    """Give `start`, `end`, `first`, `last`, `x` (ms), `y` and `n_rows` of a version's scores; {} where it has none."""
+    buckets, place = open_buckets(settings), layout.diagnostics(prefix)
+    try:
+        frames = [pl.read_parquet(local_copy(buckets, scratch, SERVICE, layout.scores(place)), columns=SCORED)]
+    except ObjectNotFoundError:  # Trained by an earlier release.
+        frames = _pointwise(buckets, scratch, place, SCORED, (None, None))
+    if not frames:
+        return {}
+    frame = pl.concat(frames)
+    times = frame["timestamp"].cast(pl.Int64).to_numpy()
+    if not len(times):
+        return {}
+    first, last = int(times[0]), int(times[-1])
+    start, end = (first if span[0] is None else span[0]), (last if span[1] is None else span[1])
+    rows = slice(np.searchsorted(times, start, "left"), np.searchsorted(times, end, "right"))
+    x, y = lined(times[rows], frame["anomaly_score"].to_numpy()[rows], start, end)
+    edges = {"start": start // 1000, "end": end // 1000, "first": first // 1000, "last": last // 1000}
+    return {**edges, "x": x, "y": y, "n_rows": rows.stop - rows.start}
+
+
+SCORED = ["timestamp", "anomaly_score"]
+
+
+def course(settings: BucketSettings, scratch: str, prefix: str, sensor: str, span: Span) -> dict[str, Any]:
+    """Give a sensor's course over a stretch; {} where it is not known. Times in ms, None breaks a line."""
+    buckets, place = open_buckets(settings), layout.diagnostics(prefix)
+    said = _bands(buckets, scratch, place)
+    if said is None or sensor not in said["bands"]:
+        return {}
+    columns = ["timestamp", f"measured:{sensor}", f"expected:{sensor}", f"wider:{sensor}"]
+    frames = _pointwise(buckets, scratch, place, columns, span)
+    if not frames:
+        return {}
+    frame = pl.concat(frames)
+    times = frame["timestamp"].cast(pl.Int64).to_numpy()
+    start, end = (int(times[0]) if span[0] is None else span[0]), (int(times[-1]) if span[1] is None else span[1])
+    inside = (times >= start) & (times <= end)
+    times = times[inside]
+    measured, expected, wider = (frame[name].to_numpy()[inside].astype(np.float64) for name in columns[1:])
+    below, above = said["bands"][sensor]
+    return shown_course(times, measured, (expected, expected + below * wider, expected + above * wider), (start, end))
+
+
+def shown_course(
+    times: Times, measured: Floats, expected: tuple[Floats, Floats, Floats], span: tuple[int, int]
+) -> dict[str, Any]:
+    """Give a course as charts take it; `expected` is with its low and high."""
+    start, end = span
+    x, y = lined(times, measured, start, end)
+    band_x, middle, low, high = _banded(times, expected, start, end)
+    return {
+        "start": start // 1000,
+        "end": end // 1000,
+        "x": x,
+        "measured": y,
+        "band_x": (band_x // 1000).tolist(),
+        "expected": listed(middle),
+        "low": listed(low),
+        "high": listed(high),
+    }
+
+
+def lined(times: Times, values: Floats, start: int, end: int) -> tuple[list[int], list[float | None]]:
+    """Give x (ms) and y of a line over [start, end], reduced; gaps break it."""
+    gap_us = GAP_STEPS * int(np.median(np.diff(times))) if len(times) > 2 else end - start + 1
+    x, y = reduced(times, values, start, end)
+    x, y = broken(x, y, max(gap_us, 3 * (end - start) // BUCKETS_MAX))
+    return (x // 1000).tolist(), listed(y)
+
+
+def listed(values: Floats) -> list[float | None]:
+    """As JSON takes them: six digits, None for NaN."""
+    return [None if math.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
+
+
+def _banded(
+    times: Times, band: tuple[Floats, Floats, Floats], start: int, end: int
+) -> tuple[Times, Floats, Floats, Floats]:
+    """Reduce a band: of each bucket the mean of what is expected, the lowest low and the highest high."""
+    expected, low, high = band
+    there = ~np.isnan(expected)
+    times, expected, low, high = times[there], expected[there], low[there], high[there]
+    if len(times) <= BUCKETS_MAX:
+        return times, expected, low, high
+    width = max(1, -(-(end - start + 1) // BUCKETS_MAX))
+    first = np.flatnonzero(np.diff((times - start) // width, prepend=-1))
+    count = np.diff(np.r_[first, len(times)])
+    middle = np.add.reduceat(expected, first) / count
+    return times[first], middle, np.minimum.reduceat(low, first), np.maximum.reduceat(high, first)
+
+
+def _bands(buckets: Buckets, scratch: str, place: str) -> Any:
+    try:
+        return json.loads(local_copy(buckets, scratch, SERVICE, layout.bands(place)).read_bytes())
+    except ObjectNotFoundError:
+        return None
+
+
+def _pointwise(buckets: Buckets, scratch: str, place: str, columns: list[str], span: Span) -> list[pl.DataFrame]:
+    """The parts of the pointwise diagnostics that touch a stretch."""
+    said = _bands(buckets, scratch, place)
+    return [
+        pl.read_parquet(local_copy(buckets, scratch, SERVICE, place + part["key"]), columns=columns)
+        for part in ([] if said is None else said["parts"])
+        if (span[0] is None or part["last_us"] >= span[0]) and (span[1] is None or part["first_us"] <= span[1])
+    ]
