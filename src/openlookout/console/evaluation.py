@@ -18,7 +18,7 @@ class Verdict:
     end: datetime
     rating: str
     fault_code: str | None
-    notes: str | None
+    id: str
 
     @property
     def words(self) -> str:
@@ -58,11 +58,12 @@ class Event:
     onset_order: Sequence[str]
     is_labelled: bool | None = None
     verdict: Verdict | None = None
+    record: Mapping[str, Any] | None = None  # The evidence as it is kept.
 
     @property
     def key(self) -> str:
         """How addresses name it: when it began."""
-        return f"{self.start:%Y%m%dT%H%M%S.%f}"
+        return event_key(self.start)
 
     @property
     def lasted(self) -> timedelta:
@@ -100,6 +101,11 @@ class Score:
         """The forewarning of a labelled range that was found, in the median."""
         found = [one.warning.total_seconds() for one in self.labelled if one.warning is not None]
         return timedelta(seconds=median(found)) if found else None
+
+
+def event_key(start: datetime) -> str:
+    """How addresses name an event: by when it began."""
+    return f"{start.astimezone(UTC):%Y%m%dT%H%M%S.%f}"
 
 
 def moment(text: str) -> datetime:
@@ -156,6 +162,7 @@ def _event(said: Mapping[str, Any], evidence: Mapping[str, Any] | None, shares: 
         reason=evidence["reason"] if evidence else None,
         sensors=leading(evidence, shares),
         onset_order=evidence["onset_order"] if evidence else (),
+        record=evidence,
     )
 
 

@@ -24,6 +24,32 @@ class Evaluation:
     rate_us: int | None
 
 
+@dataclass(frozen=True)
+class Similar:
+    """A past event that resembles another: `source` is `live` or `evaluation`; `similarity` from 0 to 1."""
+
+    source: str
+    start: datetime
+    end: datetime
+    similarity: float
+
+
+class Snoozes(Protocol):
+    """Whether alerts of a model are quiet."""
+
+    def until(self, caller: Caller, model: str) -> datetime | None:
+        """Give until when they are quiet; None: they are not."""
+        ...
+
+    def set(self, caller: Caller, model: str, until: datetime | None) -> None:
+        """Be quiet until a time; None: no longer.
+
+        Raises:
+            ResourceNotFoundException: there is no such model.
+        """
+        ...
+
+
 class ModelViews(Protocol):
     """Reads for pictures of models."""
 
@@ -39,6 +65,20 @@ class ModelViews(Protocol):
         """Give the scores of a version's evaluation, reduced for a chart; None where it has none.
 
         `start`, `end` (shown), `first`, `last` (of all), `x` in ms, `y`, `n_rows`.
+        """
+        ...
+
+    def similar(
+        self, caller: Caller, model: str, version: int, evidence: Mapping[str, Any], start: datetime
+    ) -> Sequence[Similar]:
+        """Give the events most like one that began at `start`: of the version's evaluation and of live inference."""
+        ...
+
+    def file_labels(self, place: Mapping[str, Any]) -> Sequence[tuple[datetime, datetime]]:
+        """Give the ranges that label files in a bucket hold (an S3InputConfiguration).
+
+        Raises:
+            ValidationException: there is no such file, or one cannot be read.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from openlookout.api.caller import AccessKey, Caller
 from openlookout.clock import Clock
-from openlookout.console.model_ports import ModelViews
+from openlookout.console.model_ports import ModelViews, Snoozes
 
 # Validates a request and carries it out; raises a ServiceError.
 Call = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any]]
@@ -99,6 +99,7 @@ class Console:
     seals: Seals
     views: Views
     models: ModelViews
+    snoozes: Snoozes
     clock: Clock
     account: str
     region: str

@@ -57,7 +57,9 @@ def course(settings: BucketSettings, scratch: str, prefix: str, sensor: str, spa
         return {}
     frame = pl.concat(frames)
     times = frame["timestamp"].cast(pl.Int64).to_numpy()
-    start, end = (int(times[0]) if span[0] is None else span[0]), (int(times[-1]) if span[1] is None else span[1])
+    edges = (said["parts"][0]["first_us"], said["parts"][-1]["last_us"])
+    start, end = (edge if at is None else at for edge, at in zip(edges, span, strict=True))
+    start, end = max(start, edges[0]), min(end, edges[1])
     inside = (times >= start) & (times <= end)
     times = times[inside]
     measured, expected, wider = (frame[name].to_numpy()[inside].astype(np.float64) for name in columns[1:])

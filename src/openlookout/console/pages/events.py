@@ -7,8 +7,10 @@ from starlette.responses import Response
 
 from openlookout.api.errors import ResourceNotFoundException
 from openlookout.console import charts
-from openlookout.console.evaluation import Event, score
-from openlookout.console.pages.models import ranges_shown, sensors_of, shown_around, verdicts
+from openlookout.console.evaluation import Event, event_key, score, verdict_on
+from openlookout.console.model_ports import Similar
+from openlookout.console.pages.models import ranges_shown, scheduler_of, sensors_of, shown_around, verdicts
+from openlookout.console.pages.verdicts import codes_of
 from openlookout.console.rendering import path
 from openlookout.console.visit import Visit, page
 
@@ -37,8 +39,10 @@ def evaluated(visit: Visit, name: str, number: str, key: str) -> Response:
             (f"Version {version}", f"{path('models', name)}?version={version}"),
         ],
         here=path("models", name, "versions", version, "events", key),
+        similar_address=lambda one: similar_address(visit, name, version, one),
         source=path("models", name, "versions", version, "events", key, "course"),
         shown=shown,
+        **beside(visit, found, version, event),
         SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
     )
 
@@ -55,6 +59,33 @@ def course(visit: Visit, name: str, number: str, key: str) -> Response:
     if read is None:
         raise ResourceNotFoundException(f"Version {version} of '{name}' keeps no course of '{sensor}'.")
     return visit.figure(course_figure(read, event))
+
+
+def beside(visit: Visit, model: Mapping[str, Any], version: int, event: Event) -> dict[str, Any]:
+    """What the page of an event shows beside it: past events like it, what was said of it, fault codes, the snooze."""
+    name, said = model["ModelName"], verdicts(visit, model)
+    similar = [] if event.record is None else visit.console.models.similar(
+        visit.caller, name, version, event.record, event.start
+    )  # fmt: skip
+    label = None
+    if event.verdict is not None:
+        group = model["LabelsInputConfiguration"]["LabelGroupName"]
+        label = visit.call("DescribeLabel", LabelGroupName=group, LabelId=event.verdict.id)
+    return {
+        "similar": [(one, verdict_on(one.start, one.end, said)) for one in similar],
+        "label": label,
+        "codes": codes_of(visit, model),
+        "snoozed_until": visit.console.snoozes.until(visit.caller, name),
+    }
+
+
+def similar_address(visit: Visit, name: str, version: int, one: Similar) -> str:
+    """Where a similar event is shown."""
+    key = event_key(one.start)
+    if one.source == "evaluation":
+        return path("models", name, "versions", version, "events", key)
+    scheduler = scheduler_of(visit, name)
+    return path("live", scheduler["InferenceSchedulerName"], "events", key) if scheduler else path("models", name)
 
 
 def course_figure(read: Mapping[str, Any], event: Event) -> charts.Figure:

@@ -133,7 +133,9 @@ def verdicts(visit: Visit, model: Mapping[str, Any]) -> list[Verdict]:
         labels = list(visit.listed("ListLabels", LabelGroupName=group))
     except ResourceNotFoundException:  # Deleted since.
         return []
-    return [Verdict(one["StartTime"], one["EndTime"], one["Rating"], one.get("FaultCode"), None) for one in labels]
+    return [
+        Verdict(one["StartTime"], one["EndTime"], one["Rating"], one.get("FaultCode"), one["LabelId"]) for one in labels
+    ]
 
 
 def scheduler_of(visit: Visit, name: str) -> Mapping[str, Any] | None:

@@ -12,7 +12,7 @@ from openlookout.console.visit import Visit, page
 @page("/sign-in", ("GET", "POST"), is_public=True)
 def sign_in(visit: Visit) -> Response:
     """The form; with the right secret a session of that key begins."""
-    to = _own_path(visit.form.get("to") or visit.query.get("to"))
+    to = own_path(visit.form.get("to") or visit.query.get("to"))
     if visit.is_post:
         with visit.attempt():
             visit.session = _session(visit)
@@ -40,7 +40,7 @@ def _session(visit: Visit) -> sessions.Session:
     return sessions.fresh(visit.form.get("region", "").strip() or visit.console.region, key)
 
 
-def _own_path(to: str | None) -> str:
+def own_path(to: str | None) -> str:
     """A path of this console; anything else, and other hosts above all, becomes the overview."""
     is_own = to is not None and to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     return to if is_own and to is not None else "/"
