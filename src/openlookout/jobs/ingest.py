@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.jobs.endings import fail_dataset, fill_dataset
 from openlookout.jobs.engine import Steps
+from openlookout.jobs.progress import Progress, tell
 from openlookout.jobs.workplace import Workplace, begin, forgive, reason, retried
 from openlookout.limits import Limits
 from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
@@ -69,7 +70,19 @@ class Ingest:
             "limits": asdict(self._workplace.limits),
             "output": layout.ingestion(job.dataset_id, identity, attempt),
         }
-        return self._workplace.children.run(SECONDS_MAX, read, self._workplace.buckets, arguments)
+        with Progress(self._workplace.scratch, identity) as progress:
+            arguments["progress"] = progress.path
+            look = partial(self._note, identity, progress)
+            return self._workplace.children.run(SECONDS_MAX, read, self._workplace.buckets, arguments, is_wanted=look)
+
+    def _note(self, identity: str, progress: Progress) -> bool:
+        """Write down how far the child is, for whoever looks. The work stays wanted."""
+        read_of = progress.news()
+        if read_of is not None:
+            values = dict(zip(("bytes_read", "bytes_found"), read_of, strict=True))
+            with self._workplace.database.writing() as connection:
+                connection.execute(update(ingestion_job).where(ingestion_job.c.id == identity).values(values))
+        return True
 
     def _job(self, connection: Any, identity: str) -> Row[Any]:
         job: Row[Any] = connection.execute(
@@ -163,7 +176,7 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
         out, scratch = Path(folder) / "out", Path(folder) / "scratch"
         out.mkdir()
         scratch.mkdir()
-        ingested = ingest(sources, schema, out, scratch)
+        ingested = ingest(sources, schema, out, scratch, progress=partial(tell, job["progress"]))
         _check_columns(ingested.schema, Limits(**job["limits"]))
         return _keep(
             settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded.keys()), n_found=len(found)
@@ -203,6 +216,8 @@ def _keep(
         parts.append({**asdict(part), "path": key})
     statistics = [row.summary() for row in ingested.statistics]
     schema = schema_text(ingested.schema)
+    marks = {name: asdict(one) for name, one in ingested.marks.items()}
+    buckets.write(SERVICE, layout.marks(output), json.dumps(marks).encode())
     buckets.write(SERVICE, layout.statistics(output), json.dumps(statistics).encode())
     buckets.write(SERVICE, layout.manifest(output), json.dumps({"schema": schema, "parts": parts}).encode())
     n_markers = n_found - ingested.n_files - (len(discarded) - len(ingested.discarded))
