@@ -50,6 +50,8 @@ class Settings:
     """Whoever asks for the metrics must show it; without one they are shown on loopback addresses only."""
     public_url: str = ""
     """Where people reach the console, for links in alerts; empty: host and port."""
+    probe_port: int = 0
+    """The port of a worker's /healthz, /readyz and /metrics; 0: none."""
     workers: int = 0
     """How many child processes compute at once; 0: as many as there are processors."""
 

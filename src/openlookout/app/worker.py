@@ -47,7 +47,9 @@ class Working:
 
 
 @contextmanager
-def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) -> Iterator[Working]:
+def working(
+    foundation: Foundation, scratch: str, only: Collection[str] = (), *, beat_seconds: float = BEAT_SECONDS
+) -> Iterator[Working]:
     """Run jobs and tick until the end; `scratch` is a folder of this process alone, `only` the queues, empty: all."""
     database, queue, clock = foundation.database, foundation.queue, foundation.clock
     with ExitStack() as stack:
@@ -57,7 +59,8 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
         workplace = Workplace(database, foundation.buckets, scratch, children, queue, clock, foundation.limits, late)
         mine = [each for each in queues(n_children) if not only or each.name in only]
         worker = Worker(database, queue, jobs(workplace), mine, new_executor())
-        liveness = Liveness(database, queue, clock, worker.executor, worker.is_running, is_alone=database.is_sqlite)
+        name, alone = worker.executor, database.is_sqlite
+        liveness = Liveness(database, queue, clock, name, worker.is_running, is_alone=alone, beat_seconds=beat_seconds)
         stack.callback(_leave, worker, liveness)
         stack.callback(children.close)
         worker.start()
@@ -67,7 +70,7 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
         alerts = delivery.Delivery(database, SystemClock(), foundation.settings.console_url)
         stack.callback(alerts.close)
         again_and_again = (
-            Rounds("liveness", BEAT_SECONDS, liveness.round),
+            Rounds("liveness", beat_seconds, liveness.round),
             Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
             Rounds("late", LATE_LOOK_SECONDS, LateFiles(workplace).look),
             Rounds("retraining", RETRAINING_TICK_SECONDS, RetrainingTicker(database, queue, clock).tick),
