@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from openlookout.app.foundation import Foundation
+from openlookout.app.model_metrics import ModelMetrics
 from openlookout.app.refused import StartRefused
 from openlookout.jobs.gauges import InstallationGauges
 from openlookout.operations.changes import refusals
@@ -53,6 +54,7 @@ def installation_gauges(foundation: Foundation) -> CollectorRegistry:
     """What a process shows beside its own metrics: those of the whole installation."""
     registry = CollectorRegistry()
     registry.register(InstallationGauges(foundation.database, foundation.queue, foundation.clock))
+    registry.register(ModelMetrics(foundation.database))
     return registry
 
 

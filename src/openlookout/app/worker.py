@@ -21,7 +21,7 @@ from openlookout.jobs.late import LOOK_SECONDS as LATE_LOOK_SECONDS
 from openlookout.jobs.late import LateFiles
 from openlookout.jobs.liveness import BEAT_SECONDS, Liveness, new_executor
 from openlookout.jobs.replay import Replay
-from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_tokens
+from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_old_scores, forget_tokens
 from openlookout.jobs.retraining_ticker import TICK_SECONDS as RETRAINING_TICK_SECONDS
 from openlookout.jobs.retraining_ticker import RetrainingTicker
 from openlookout.jobs.rounds import Rounds
@@ -56,7 +56,18 @@ def working(
         n_children = foundation.settings.workers or os.cpu_count() or 1
         children = Children(n_children)
         late = timedelta(hours=foundation.settings.late_hours)
-        workplace = Workplace(database, foundation.buckets, scratch, children, queue, clock, foundation.limits, late)
+        workplace = Workplace(
+            database,
+            foundation.buckets,
+            scratch,
+            children,
+            queue,
+            clock,
+            foundation.limits,
+            late,
+            is_parquet_wanted=foundation.settings.results_parquet == "yes",
+            scores_kept_for=timedelta(days=foundation.settings.score_days),
+        )
         mine = [each for each in queues(n_children) if not only or each.name in only]
         worker = Worker(database, queue, jobs(workplace), mine, new_executor())
         name, alone = worker.executor, database.is_sqlite
@@ -79,6 +90,7 @@ def working(
             Rounds("retention", LOOK_SECONDS, partial(forget_ended, queue)),
             Rounds("alerts", delivery.LOOK_SECONDS, alerts.round),
             Rounds("silence", silence.LOOK_SECONDS, partial(silence.tell_silences, database, clock)),
+            Rounds("scores", LOOK_SECONDS, partial(forget_old_scores, database, clock, foundation.settings.score_days)),
             Rounds("old alerts", LOOK_SECONDS, partial(delivery.forget_old, database, clock)),
         )
         for rounds in again_and_again:
