@@ -121,6 +121,42 @@ def demo(
     os._exit(code)
 
 
+@app.command()
+def replay(
+    scheduler: Annotated[str, typer.Argument(help="The inference scheduler.")],
+    start: Annotated[str, typer.Option("--from", help="The first moment, such as 2026-10-07 or 2026-10-07T12:00Z.")],
+    end: Annotated[str | None, typer.Option("--to", help="The last moment. [default: now]")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Score historic or late input files of a scheduler, and correct its results and events."""
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.replay import replay as run
+    from openlookout.jobs.replay_request import ReplayRefused, Told
+    from openlookout.settings import read_settings
+
+    def tell(now: Told) -> None:
+        if now.position is not None and sys.stderr.isatty():
+            typer.echo(f"\r{now.position:%Y-%m-%d %H:%M}Z, {now.counts['n_scored']:,} windows", nl=False, err=True)
+
+    try:
+        span = moment("--from", start), datetime.now(UTC) if end is None else moment("--to", end)
+        told = run(read_settings({"data": data, "account": account, "region": region}), scheduler, span, tell)
+    except (ReplayRefused, StartRefused, ValueError) as error:
+        _refuse(error)
+    else:
+        if told.status != "SUCCESS":
+            _refuse(ValueError(f"the replay failed: {told.failed_reason}"))
+        counts = told.counts
+        typer.echo(
+            f"Scored {counts['n_scored']:,} windows of {scheduler}: {counts['n_revised']:,} results corrected, "
+            f"{counts['n_failed']:,} windows have input that cannot be read"
+        )
+        sys.stdout.flush()
+        os._exit(0)
+
+
 @app.command(name="export")
 def export_version(
     model: Annotated[str, typer.Argument(help="The model.")],
@@ -301,6 +337,15 @@ def _say_where(host: str, port: int, data: Path) -> None:
     typer.echo(f"OpenLookout listens on http://{host}:{port}, buckets are the folders of {data / 'buckets'}")
     typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{host}:{port}")
     sys.stdout.flush()
+
+
+def moment(flag: str, text: str) -> datetime:
+    """Read a moment; without a zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{flag} '{text}' is no moment: write 2026-10-07 or 2026-10-07T12:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _refuse(error: Exception) -> None:

@@ -43,21 +43,34 @@ def dataset(buckets: Buckets, parts: list[list[int]], folder: Path) -> DatasetRe
     data=st.lists(st.integers(0, 120), unique=True, max_size=25).map(sorted),
     cuts=st.lists(st.integers(0, 25), max_size=3).map(sorted),
     windows=st.lists(st.integers(0, 11), unique=True, max_size=12).map(sorted),
+    replayed=st.sets(st.integers(0, 11)),
     start=st.none() | st.integers(-5, 60),
     end=st.none() | st.integers(60, 130),
 )
 def test_what_is_given_is_the_naive_union(
-    tmp_path_factory: object, data: list[int], cuts: list[int], windows: list[int], start: int | None, end: int | None
+    tmp_path_factory: object,
+    data: list[int],
+    cuts: list[int],
+    windows: list[int],
+    replayed: set[int],
+    start: int | None,
+    end: int | None,
 ) -> None:
+    """`replayed` windows share one object, in which others have readings too that are not theirs any more."""
     root = tmp_path_factory.mktemp("data")  # type: ignore[attr-defined]
     buckets = open_buckets(BucketSettings(kind="folder", root=root / "buckets", objects=root / "objects"))
     bounds = [0, *cuts, len(data)]
     parts = [data[a:b] for a, b in itertools.pairwise(bounds) if data[a:b]]
     accumulated = []
+    shared = layout.accumulated("m", "replay", 1)
+    stale = [at for number in range(12) for at in (number * WINDOW + 1, number * WINDOW + 4, (number + 1) * WINDOW)]
+    buckets.write(SERVICE, layout.accumulated_part(shared, "pump"), readings_to_parquet(readings(stale, 2.0)))
     for number in windows:
-        first, prefix = number * WINDOW, layout.accumulated("m", str(number), 1)
-        inside = readings([first + 1, first + 4, first + WINDOW], 2.0)
-        buckets.write(SERVICE, layout.accumulated_part(prefix, "pump"), readings_to_parquet(inside))
+        first = number * WINDOW
+        prefix = shared if number in replayed else layout.accumulated("m", str(number), 1)
+        if number not in replayed:
+            inside = readings([first + 1, first + 4, first + WINDOW], 2.0)
+            buckets.write(SERVICE, layout.accumulated_part(prefix, "pump"), readings_to_parquet(inside))
         accumulated.append(AccumulatedWindow(first, first + WINDOW, prefix))
     source = RetrainingReadings(dataset(buckets, parts, root / "scratch"), accumulated, buckets)
     got = [

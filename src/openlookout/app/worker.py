@@ -17,7 +17,10 @@ from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, Queue, Worker
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.ingest import Ingest
+from openlookout.jobs.late import LOOK_SECONDS as LATE_LOOK_SECONDS
+from openlookout.jobs.late import LateFiles
 from openlookout.jobs.liveness import BEAT_SECONDS, Liveness, new_executor
+from openlookout.jobs.replay import Replay
 from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_tokens
 from openlookout.jobs.retraining_ticker import TICK_SECONDS as RETRAINING_TICK_SECONDS
 from openlookout.jobs.retraining_ticker import RetrainingTicker
@@ -66,6 +69,7 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
         again_and_again = (
             Rounds("liveness", BEAT_SECONDS, liveness.round),
             Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
+            Rounds("late", LATE_LOOK_SECONDS, LateFiles(workplace).look),
             Rounds("retraining", RETRAINING_TICK_SECONDS, RetrainingTicker(database, queue, clock).tick),
             Rounds("unfinished", UNFINISHED_LOOK_SECONDS, Unfinished(database, queue).look),
             Rounds("tokens", LOOK_SECONDS, partial(forget_tokens, database, clock, hours)),
@@ -95,6 +99,7 @@ def jobs(workplace: Workplace) -> dict[str, Job]:
         "ingest": Ingest(workplace),
         "train": Train(workplace),
         "infer": Infer(workplace),
+        "replay": Replay(workplace),
         "discard": Discard(workplace),
         "import-dataset": ImportDataset(workplace),
         "import-version": ImportVersion(workplace),
@@ -107,6 +112,7 @@ def queues(n_children: int) -> tuple[Queue, ...]:
         Queue("ingest", 1),
         Queue("train", 1),
         Queue("infer", n_children + 2),
+        Queue("replay", 1),
         Queue("discard", 1),
         Queue("import-dataset", 1),
         Queue("import-version", 1),

@@ -92,6 +92,11 @@ def results(output_prefix: str, data_start: datetime) -> str:
     return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/results.jsonl"
 
 
+def earlier_results(key: str, revision: int) -> str:
+    """Where a revision of results is kept that a later one replaced; no name that readers of `*.jsonl` find."""
+    return f"{key}.revision-{revision}"
+
+
 def evidence(output_prefix: str, data_start: datetime) -> str:
     """Beside the results: what speaks for the events of the execution. Ours."""
     return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/evidence.jsonl"

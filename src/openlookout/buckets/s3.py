@@ -5,7 +5,8 @@ boto3, not obstore, whose listing fails as a whole on one key with `..`: docs/ad
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,6 +43,7 @@ BLOCK_BYTES = 8 * 2**20
 PARTS = TransferConfig(multipart_threshold=BLOCK_BYTES, multipart_chunksize=BLOCK_BYTES, max_concurrency=4)
 ATTEMPTS_MAX = 5
 CONNECTIONS_MAX = 32
+WRITERS = 16
 BUFFER_BYTES = 2**16
 
 NO_CREDENTIALS = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError)
@@ -133,6 +135,11 @@ class S3Buckets:
         check_key(name, key)
         with path.open("rb") as file, mapped(name, key):
             self._client.upload_fileobj(file, name, key, Config=PARTS)
+
+    def write_many(self, bucket: str, objects: Sequence[tuple[str, bytes]]) -> None:
+        with ThreadPoolExecutor(WRITERS) as writers:
+            for done in [writers.submit(self.write, bucket, key, content) for key, content in objects]:
+                done.result()
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         name = self._name(bucket)

@@ -3,13 +3,14 @@
 Scoring late data begins at the checkpoint before it. Knows rows and the keys of states, not what is in a state.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
 
 from openlookout.jobs.event_rows import open_event
-from openlookout.store.tables import checkpoint, to_microseconds
+from openlookout.store.tables import EPOCH, checkpoint, to_microseconds
 
 EVERY_US = 3_600_000_000
 # A file may correct the window before the one that it is named after, and that one's checkpoint lies before it.
@@ -21,11 +22,13 @@ def is_due(data_start: datetime, data_end: datetime) -> bool:
     return to_microseconds(data_start) // EVERY_US != to_microseconds(data_end) // EVERY_US
 
 
-def keep(connection: Connection, window: Row[Any], version: int, state_key: str, event: dict[str, Any] | None) -> None:
-    """Keep the state after a window (a row with scheduler_id and data_end); `event` is open at its end."""
-    mine = (checkpoint.c.scheduler_id == window.scheduler_id) & (checkpoint.c.data_end == window.data_end)
-    connection.execute(delete(checkpoint).where(mine))
-    row = {"scheduler_id": window.scheduler_id, "data_end": window.data_end, "version": version}
+def keep(
+    connection: Connection, scheduler_id: str, data_end: datetime, after: tuple[int, str, Mapping[str, Any] | None]
+) -> None:
+    """Keep what there is `after` a window: the model version, the key of its state, and the event that is open."""
+    forget(connection, scheduler_id, data_end, data_end)
+    version, state_key, event = after
+    row = {"scheduler_id": scheduler_id, "data_end": data_end, "version": version}
     connection.execute(checkpoint.insert(), {**row, "state_key": state_key, "open_event": event})
 
 
@@ -34,19 +37,20 @@ def keep_live(connection: Connection, execution: Row[Any], answer: dict[str, Any
 
     `answer` is what its child gave. The state that the execution began with is among them unless it is kept.
     """
+    gone = []
     if late and is_due(execution.data_start, execution.data_end):
         event = open_event(connection, execution.scheduler_id, execution.data_start)
-        keep(connection, execution, answer["version"], answer["state_key"], event)
-    gone = forget(connection, execution.scheduler_id, checkpoint.c.data_end < execution.data_end - late - SPARE)
+        keep(connection, execution.scheduler_id, execution.data_end, (answer["version"], answer["state_key"], event))
+        gone = forget(connection, execution.scheduler_id, EPOCH, execution.data_end - late - SPARE)
     earlier = answer["earlier_state_key"]
     if earlier is not None and not is_kept(connection, earlier):
         gone.append(earlier)
     return [key for key in gone if key != answer["state_key"]]
 
 
-def forget(connection: Connection, scheduler_id: str, which: Any) -> list[str]:
-    """Forget checkpoints of a scheduler; give the keys of their states."""
-    mine = (checkpoint.c.scheduler_id == scheduler_id) & which
+def forget(connection: Connection, scheduler_id: str, first: datetime, last: datetime) -> list[str]:
+    """Forget the checkpoints of a scheduler from one time to another; give the keys of their states."""
+    mine = (checkpoint.c.scheduler_id == scheduler_id) & checkpoint.c.data_end.between(first, last)
     keys = list(connection.execute(select(checkpoint.c.state_key).where(mine)).scalars())
     connection.execute(delete(checkpoint).where(mine))
     return keys

@@ -67,14 +67,14 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
         raise InvalidInput(f"The execution has {shown.sum()} rows; {job['limits']['rows']} is the quota.")
     scores = stretch.scores_of(shown)
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], scores, version.sensors))
-    result_key = layout.results(job["output"].get("Prefix", ""), _instant(window.start_us))
+    result_key = layout.results(job["output"].get("Prefix", ""), instant(window.start_us))
     buckets.write(job["output"]["Bucket"], result_key, text.encode())
     accumulated = layout.accumulated(job["model_id"], job["id"], job["attempt"])
     for component, readings in fresh.items():
         buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))
     explained = stretch.explained(shown, scores)
     if explained:
-        key = layout.evidence(job["output"].get("Prefix", ""), _instant(window.start_us))
+        key = layout.evidence(job["output"].get("Prefix", ""), instant(window.start_us))
         buckets.write(job["output"]["Bucket"], key, evidence_lines(explained).encode())
     state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
     buckets.write(SERVICE, state_key, dump(stretch.state))
@@ -134,5 +134,5 @@ def check_files(keys: Mapping[str, Sequence[str]], sizes: Mapping[str, int], lim
         raise InvalidInput(f"The files of the execution have {n_bytes} bytes; {limits['bytes']} is the quota.")
 
 
-def _instant(us: int) -> datetime:
+def instant(us: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

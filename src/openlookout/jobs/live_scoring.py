@@ -48,6 +48,15 @@ class Stretch:
         chosen = rows[self.is_scored]
         return self.scores.taken(chosen)
 
+    def remembered(self, first: int, last: int, before: Recent | None) -> Recent:
+        """What rows after them need to know of the rows from `first` to before `last`, and of those `before`."""
+        read = self.is_scored & self.grid.is_read
+        read[:first] = read[last:] = False
+        scores = self.scores_of(read)
+        return remembered_rows(
+            scored_rows(self.grid.timestamps[read], self.segment[read], self.grid.values[read], scores), before
+        )
+
     def explained(self, rows: Booleans, scores: Scores) -> list[Explained]:
         """The events in the rows (n_rows,) bool, with their evidence; `scores` are `scores_of` them."""
         chosen = rows & self.is_scored

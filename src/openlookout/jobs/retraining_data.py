@@ -13,6 +13,7 @@ import numpy as np
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
 from openlookout.jobs.version_files import DatasetReadings
+from openlookout.jobs.windows import window_of
 from openlookout.timeseries.columnar import Readings, read_readings
 
 READERS = 8  # Many small objects: waiting for S3, not computing, takes the time.
@@ -21,7 +22,10 @@ WINDOWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class AccumulatedWindow:
-    """The objects of one execution: readings in (start_us, end_us], one object for each component under `prefix`."""
+    """The readings of one window, (start_us, end_us]: in one object for each component under `prefix`.
+
+    The objects of a replay hold the readings of many windows, of which some may have been read anew since.
+    """
 
     start_us: int
     end_us: int
@@ -72,14 +76,27 @@ class RetrainingReadings:
         end_us: int | None,
     ) -> Iterator[Readings]:
         for first in range(0, len(windows), WINDOWS_AT_ONCE):
-            keys = [
-                layout.accumulated_part(window.prefix, component) for window in windows[first : first + WINDOWS_AT_ONCE]
-            ]
+            some = windows[first : first + WINDOWS_AT_ONCE]
+            of_prefix: dict[str, list[AccumulatedWindow]] = {}
+            for window in some:
+                of_prefix.setdefault(window.prefix, []).append(window)
+            keys = [layout.accumulated_part(prefix, component) for prefix in of_prefix]
             with ThreadPoolExecutor(READERS) as readers:
                 parts = list(readers.map(lambda key: self._buckets.read(SERVICE, key), keys))
-            readings = read_readings(component, parts, sensors, start_us, end_us)
+            pieces = [
+                _within(read_readings(component, [part], sensors, start_us, end_us), own)
+                for part, own in zip(parts, of_prefix.values(), strict=True)
+            ]
+            readings = _merged(pieces)
             if len(readings.timestamps):
                 yield readings
+
+
+def _within(readings: Readings, windows: Sequence[AccumulatedWindow]) -> Readings:
+    """The readings in these windows, which are in time order."""
+    starts, ends = (np.array([getattr(window, name) for window in windows]) for name in ("start_us", "end_us"))
+    inside = window_of(readings.timestamps, starts, ends) >= 0
+    return Readings(readings.sensors, readings.timestamps[inside], readings.values[inside])
 
 
 def _has(piece: Readings, window: AccumulatedWindow) -> bool:

@@ -133,12 +133,15 @@ class ImportVersion:
                 buckets.exists(SERVICE, key) for key in (layout.detector(output), layout.training_summary(output))
             ):
                 return {"failed": f"The model version {version.source_arn} was deleted before it was copied."}
+            copied: dict[str, str] = {}  # The windows of a replay share a prefix.
             for window in windows:
                 prefix = layout.imported(version.model_id, version.version, attempt, window.data_end)
-                for found in [*buckets.list(SERVICE, window.prefix)]:
-                    key = prefix + found.key.removeprefix(window.prefix)
-                    n_bytes += _copy_object(buckets, found.key, key, self._workplace.scratch)
+                prefix = copied.setdefault(window.prefix, prefix)
                 kept.append([to_microseconds(window.data_start), to_microseconds(window.data_end), prefix])
+            for source, prefix in copied.items():
+                for found in [*buckets.list(SERVICE, source)]:
+                    key = prefix + found.key.removeprefix(source)
+                    n_bytes += _copy_object(buckets, found.key, key, self._workplace.scratch)
         except BucketUnavailableError:
             raise
         except BucketError as error:

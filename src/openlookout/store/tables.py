@@ -4,6 +4,7 @@ Times are kept as whole microseconds since the epoch, so that SQLite and Postgre
 are compared byte by byte on both. What a client sent as a structure, and nothing ever filters by, is kept as JSON text.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,8 +50,13 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         return None if value is None else to_microseconds(value)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else from_microseconds(value)
+    # Not process_result_value: SQLAlchemy would wrap it twice, and a page of rows is made of many times.
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002
+        return _from_column
+
+
+def _from_column(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + value * MICROSECOND
 
 
 # Without COLLATE "C" PostgreSQL orders names by the locale, and pages would differ from SQLite's.
@@ -398,6 +404,7 @@ replay_event = Table(
     Column("ended_at", Instant, nullable=False),
     Column("n_rows", Integer, nullable=False),
     Column("diagnostics", JSON, nullable=False),
+    Column("evidence", JSON(none_as_null=True)),
 )
 
 # Append-only: triggers refuse every UPDATE and DELETE. Each record's hash covers the record and the hash before it.

@@ -51,6 +51,7 @@ Health = Callable[[], Mapping[str, str]]
 
 VALIDATORS = compile_validators(definition())
 log = logger(__name__)
+_CONTENT_TYPE = protocol.CONTENT_TYPE.encode()
 
 
 @dataclass(frozen=True)
@@ -83,31 +84,77 @@ def create_app(
     server: Server, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
 ) -> Starlette:
     """Give the ASGI application."""
+    api = _Api(server)
     routes: list[BaseRoute] = [
-        Route("/", _api(server), methods=["POST"]),
+        Route("/", api, methods=["POST"]),
         Route("/healthz", _guarded(server, _healthz(server)), methods=["GET"]),
         Route("/metrics", _guarded(server, _metrics(server)), methods=["GET"]),
     ]
     if server.pages is not None:
         routes.append(Mount("/", _Guarded(server, server.pages)))
-    application = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _not_here, 405: _not_here})
-    application.router.redirect_slashes = False
-    return application
+    return _Application(api, routes, lifespan)
 
 
-def _api(server: Server) -> Endpoint:
-    limiter = anyio.CapacityLimiter(THREADS_MAX)
+class _Application(Starlette):
+    """The API first: routing and middleware cost as much as a page of rows, and requests of the API need neither."""
 
-    async def answered(request: Request, request_id: str) -> tuple[str, str, int, bytes]:
+    def __init__(
+        self,
+        api: ASGIApp,
+        routes: list[BaseRoute],
+        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None,
+    ) -> None:
+        super().__init__(routes=routes, lifespan=lifespan, exception_handlers={404: _not_here, 405: _not_here})
+        self.router.redirect_slashes = False
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "POST":
+            await self._api(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class _Api:
+    """Answers the requests of the API, counts them and times them."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._limiter = anyio.CapacityLimiter(THREADS_MAX)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, request_id, headers = time.perf_counter(), str(uuid.uuid4()), _joined(scope)
+        with bound_contextvars(request_id=request_id), span("request", headers, request_id=request_id) as traced:
+            name, outcome, status, answer = await self._answered(scope, receive, headers, request_id)
+            seconds = time.perf_counter() - started
+            traced.set("operation", name)
+            traced.set("outcome", outcome)
+            say = log.debug if name.startswith((*LOOKING, UNKNOWN)) else log.info
+            say("request", operation=name, outcome=outcome, seconds=round(seconds, 6))
+        REQUESTS.labels(name, outcome).inc()
+        REQUEST_SECONDS.labels(name).observe(seconds)
+        said = [
+            (b"x-amzn-requestid", request_id.encode()),
+            (b"content-type", _CONTENT_TYPE),
+            (b"content-length", str(len(answer)).encode()),
+        ]
+        if outcome not in {OK, DISCONNECTED}:
+            said.append((b"x-amzn-errortype", outcome.encode()))
+        await send({"type": "http.response.start", "status": status, "headers": said})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _answered(
+        self, scope: Scope, receive: Receive, headers: dict[str, str], request_id: str
+    ) -> tuple[str, str, int, bytes]:
         """Give operation, outcome, status and body."""
-        name = UNKNOWN
+        server, name = self._server, UNKNOWN
         try:
-            _check_origin(server, request)
-            name = protocol.operation_of(request.headers.get("x-amz-target"), VALIDATORS)
-            protocol.check_content_type(request.headers.get("content-type", ""))
-            body = await _body(request)
+            _check_origin(server, headers)
+            name = protocol.operation_of(_first(scope, b"x-amz-target"), VALIDATORS)
+            protocol.check_content_type(_first(scope, b"content-type") or "")
+            request = _signed(scope, headers, await _body(receive))
             answer = await anyio.to_thread.run_sync(
-                _carry_out, server, name, request, body, request_id, limiter=limiter
+                _carry_out, server, name, request, request_id, limiter=self._limiter
             )
         except ServiceError as error:
             return name, error.code, error.http_status, protocol.error_body(error)
@@ -119,37 +166,16 @@ def _api(server: Server) -> Endpoint:
             return name, failure.code, failure.http_status, protocol.error_body(failure)
         return name, OK, 200, answer
 
-    async def api(request: Request) -> Response:
-        started, request_id = time.perf_counter(), str(uuid.uuid4())
-        with (
-            bound_contextvars(request_id=request_id),
-            span("request", request.headers, request_id=request_id) as traced,
-        ):
-            name, outcome, status, answer = await answered(request, request_id)
-            seconds = time.perf_counter() - started
-            traced.set("operation", name)
-            traced.set("outcome", outcome)
-            say = log.debug if name.startswith((*LOOKING, UNKNOWN)) else log.info
-            say("request", operation=name, outcome=outcome, seconds=round(seconds, 6))
-        REQUESTS.labels(name, outcome).inc()
-        REQUEST_SECONDS.labels(name).observe(seconds)
-        headers = {"x-amzn-RequestId": request_id, "content-type": protocol.CONTENT_TYPE}
-        if outcome not in {OK, DISCONNECTED}:
-            headers["x-amzn-ErrorType"] = outcome
-        return Response(answer, status_code=status, headers=headers)
-
-    return api
-
 
 def _failure(request_id: str) -> InternalServerException:
     return InternalServerException(f"The service failed; its log tells why under the request {request_id}.")
 
 
-def _carry_out(server: Server, name: str, request: Request, body: bytes, request_id: str) -> bytes:
-    caller = _caller(server, request, body, request_id)
+def _carry_out(server: Server, name: str, request: sigv4.Request, request_id: str) -> bytes:
+    caller = _caller(server, request, request_id)
     asked: Any = None
     try:
-        asked = protocol.parse(body)
+        asked = protocol.parse(request.body)
         return protocol.serialise(server.dispatch(name, caller, VALIDATORS[name](asked)))
     except ServiceError as error:
         server.refused(name, caller, asked, error)
@@ -159,46 +185,55 @@ def _carry_out(server: Server, name: str, request: Request, body: bytes, request
         raise
 
 
-def _caller(server: Server, request: Request, body: bytes, request_id: str) -> Caller:
+def _caller(server: Server, request: sigv4.Request, request_id: str) -> Caller:
     if server.is_open_without_keys and not server.keys.any():
         region = sigv4.region_of(request.headers.get("authorization")) or server.region
         return Caller(server.account, region, request_id)
-    signed = sigv4.Request(
-        request.method,
-        request.scope["raw_path"].decode("latin-1"),
-        request.scope["query_string"].decode("latin-1"),
-        _joined(request.headers),
-        body,
-    )
-    key, region = sigv4.verify(signed, server.keys, datetime.now(UTC))
+    key, region = sigv4.verify(request, server.keys, datetime.now(UTC))
     return Caller(key.account, region, request_id, key.id, key.is_read_only)
 
 
-def _joined(headers: Headers) -> dict[str, str]:
+def _signed(scope: Scope, headers: Mapping[str, str], body: bytes) -> sigv4.Request:
+    raw_path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return sigv4.Request(scope["method"], raw_path, query, headers, body)
+
+
+def _joined(scope: Scope) -> dict[str, str]:
     """Each header once, values in their order joined by commas, as they are signed."""
-    values: dict[str, list[str]] = {}
-    for name, value in headers.items():
-        values.setdefault(name, []).append(value)
-    return {name: ",".join(given) for name, given in values.items()}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
+def _first(scope: Scope, header: bytes) -> str | None:
+    """What is understood of a header that should come once: a second one breaks the signature, not the first."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == header), None)
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks, size, is_more = [], 0, True
+    while is_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > BODY_BYTES_MAX:
             raise RequestEntityTooLargeException(f"The body is longer than {BODY_BYTES_MAX} bytes.")
         chunks.append(chunk)
+        is_more = message.get("more_body", False)
     return b"".join(chunks)
 
 
-def _check_origin(server: Server, request: Request) -> None:
-    host = request.headers.get("host", "")
+def _check_origin(server: Server, headers: Mapping[str, str]) -> None:
+    host = headers.get("host", "")
     if server.hosts and _name(host) not in server.hosts:
         raise ForbiddenException(
             f"The host name '{host[:256]}' is not one of this service's: {', '.join(sorted(server.hosts))}."
         )
-    origin = request.headers.get("origin")
+    origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != host:
         raise ForbiddenException(f"Requests from pages of '{origin[:256]}' are refused.")
 
@@ -212,7 +247,7 @@ def _name(host: str) -> str:
 def _guarded(server: Server, answer: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
         try:
-            _check_origin(server, request)
+            _check_origin(server, request.headers)
             return await answer(request)
         except ForbiddenException as error:
             return Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
@@ -228,7 +263,7 @@ class _Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            _check_origin(self._server, Request(scope))
+            _check_origin(self._server, Headers(scope=scope))
         except ForbiddenException as error:
             refused = Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
             await refused(scope, receive, send)

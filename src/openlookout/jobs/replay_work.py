@@ -1,0 +1,200 @@
+"""What children do for a replay: read the input of many windows at once, and score them in one go.
+
+Two children take turns, so that one reads the next part while the other scores this one. Every result is, to the bit,
+what an execution would have written.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
+from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.detection.recent import Explained
+from openlookout.jobs.inference_work import check_files, input_names, instant, mark, open_version
+from openlookout.jobs.live_scoring import Stretch, plain_events, score_stretch
+from openlookout.jobs.live_state import LiveState, dump, restore
+from openlookout.jobs.replay_files import FileIndex, Found, file_index
+from openlookout.jobs.replay_readings import part_readings
+from openlookout.jobs.results import evidence_lines, lines
+from openlookout.jobs.version_files import VersionFiles
+from openlookout.jobs.windows import window_of
+from openlookout.timeseries.columnar import read_readings, readings_to_parquet
+from openlookout.timeseries.inference_input import InvalidInput, Window, missing_sentence
+
+PART_BYTES = 256 << 20
+MINUTE_US = 60_000_000
+
+Job = Mapping[str, Any]
+
+
+def read_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
+    """Read the input of consecutive windows and write their readings as one part.
+
+    Gives its prefix, and of each window that was read (the first ones, as many as fit) `inputs`, marks of its files;
+    `n_readings`; where the files cannot be read `failed` with a sentence, and `is_missing` where there are none.
+    """
+    buckets = open_buckets(settings)
+    version = open_version(settings, job["version_prefix"])
+    names, bucket = input_names(job["input"]), job["input"]["S3InputConfiguration"]["Bucket"]
+    components = tuple(component.name for component in version.schema)
+    try:
+        index = file_index(settings, bucket, names, components, f"{job['id']}-{job['attempt']}")
+        told: list[dict[str, Any]] = []
+        chosen: list[Found] = []
+        n_bytes = 0
+        for start_us, end_us, reads_files, _kept in job["windows"]:
+            window = Window(start_us, end_us, end_us - start_us)
+            found = index.of_window(window) if reads_files else {}
+            n_bytes += sum(info.size for info in index.files(found)) // 3  # Each is among those of three windows.
+            if n_bytes > PART_BYTES and told:
+                break
+            one: dict[str, Any] = {"inputs": [mark(info) for info in index.files(found)]}
+            missing = next((component for component, numbers in found.items() if not numbers), None)
+            if missing is not None:
+                one |= {"failed": missing_sentence(missing, names, window, bucket), "is_missing": True}
+            elif sentence := _too_much(index, found, job["limits"], window):
+                one["failed"] = sentence
+            told.append(one)
+            chosen.append({} if "failed" in one else found)
+        windows = job["windows"][: len(told)]
+        prefix = layout.accumulated(job["model_id"], f"{job['id']}-{windows[0][0]}", job["attempt"])
+        readings = part_readings(buckets, bucket, version.schema, index, windows=windows, chosen=chosen, told=told)
+        for component, read in zip(version.schema, readings, strict=True):
+            buckets.write(SERVICE, layout.accumulated_part(prefix, component.name), readings_to_parquet(read))
+    except BucketUnavailableError:
+        raise
+    except BucketError as error:
+        return {"failed": f"The data cannot be read: {error}."}
+    return {"prefix": prefix, "windows": told}
+
+
+def _too_much(index: FileIndex, found: Found, limits: Mapping[str, int], window: Window) -> str | None:
+    keys = {component: [index.keys[component][n] for n in numbers] for component, numbers in found.items()}
+    sizes = {info.key: info.size for info in index.files(found)}
+    bytes_max = limits["bytes_a_minute"] * (window.frequency_us // MINUTE_US)
+    try:
+        check_files(keys, sizes, {"files": limits["files"], "bytes": bytes_max})
+    except InvalidInput as error:
+        return str(error)
+    return None
+
+
+def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
+    """Score the windows of a part that have readings; write their results and the state after them.
+
+    `windows` of the job: start, end, whether results are written, and the revision that they have (None: no results of
+    ours). Gives, by window, `key` and `revision` of its results and whether they `changed`, and the `events` in it.
+    """
+    buckets = open_buckets(settings)
+    version = open_version(settings, job["version_prefix"])
+    windows = job["windows"]
+    try:
+        fresh = {
+            component.name: read_readings(
+                component.name,
+                [buckets.read(SERVICE, layout.accumulated_part(job["prefix"], component.name))],
+                component.full_names,
+            )
+            for component in version.schema
+        }
+        state = LiveState() if job["state_key"] is None else restore(buckets.read(SERVICE, job["state_key"]))
+        stretch = score_stretch(version, state, fresh, windows[0][0], windows[-1][1])
+        texts = _texts(stretch, version, windows)
+        explained = _explained(stretch, windows)
+        told = _write_results(buckets, job["output"], windows, texts, explained)
+        state_key = layout.live_state(job["scheduler_id"], f"{job['id']}-{windows[0][0]}", job["attempt"])
+        buckets.write(SERVICE, state_key, dump(stretch.state))
+    except BucketUnavailableError:
+        raise
+    except BucketError as error:
+        return {"failed": f"The data cannot be read or written: {error}."}
+    events = [plain_events(each, version.sensors) for each in explained]
+    return {"state_key": state_key, "windows": told, "events": events}
+
+
+def _shown(stretch: Stretch, windows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(n_rows,) each: whether a row is shown in a window, and in which."""
+    starts, ends = (np.array([window[i] for window in windows], np.int64) for i in (0, 1))
+    own = window_of(stretch.grid.timestamps, starts, ends)
+    return stretch.is_new & stretch.grid.is_read & (own >= 0), own
+
+
+def _texts(stretch: Stretch, version: VersionFiles, windows: Sequence[Any]) -> list[str]:
+    """Give the text of each window's results."""
+    shown, own = _shown(stretch, windows)
+    # A row without any reading has no line.
+    has_line = shown.copy()
+    has_line[shown & stretch.is_scored] = ~np.isnan(stretch.scores_of(shown).anomaly)
+    written = lines(
+        stretch.grid.timestamps[has_line], stretch.grid.off[has_line], stretch.scores_of(has_line), version.sensors
+    )
+    parts: list[list[str]] = [[] for _ in windows]
+    for window, line in zip(own[has_line].tolist(), written, strict=True):
+        parts[window].append(line)
+    return ["".join(part) for part in parts]
+
+
+def _explained(stretch: Stretch, windows: Sequence[Any]) -> list[list[Explained]]:
+    """Give the events of each window, explained with what an execution would have remembered of the rows before it."""
+    shown, own = _shown(stretch, windows)
+    alarmed = np.flatnonzero(shown & stretch.is_scored)[stretch.scores_of(shown).alarm]
+    explained: list[list[Explained]] = [[] for _ in windows]
+    recent, n_remembered = stretch.before, 0
+    for window in np.unique(own[alarmed]).tolist():
+        first = int(np.searchsorted(stretch.grid.timestamps, windows[window][0], "right"))
+        recent, n_remembered = stretch.remembered(n_remembered, first, recent), first
+        here = shown & (own == window)
+        explained[window] = replace(stretch, before=recent).explained(here, stretch.scores_of(here))
+    return explained
+
+
+def _write_results(
+    buckets: Buckets,
+    output: Mapping[str, Any],
+    windows: Sequence[Any],
+    texts: Sequence[str],
+    explained: Sequence[Sequence[Explained]],
+) -> list[dict[str, Any]]:
+    """Write what is new or has changed, and keep what it replaces beside it."""
+    place = output["S3OutputConfiguration"]
+    bucket, prefix = place["Bucket"], place.get("Prefix", "")
+    told: list[dict[str, Any]] = []
+    objects: list[tuple[str, bytes]] = []
+    earlier: list[tuple[str, bytes]] = []
+    stale: list[str] = []
+    for (start_us, _end_us, is_shown, revision), text, events in zip(windows, texts, explained, strict=True):
+        key = layout.results(prefix, instant(start_us))
+        content = text.encode()
+        one = {"key": key, "revision": revision or 0, "changed": False}
+        told.append(one)
+        if not is_shown:
+            continue
+        if events:
+            objects.append((layout.evidence(prefix, instant(start_us)), evidence_lines(events).encode()))
+        before = _before(buckets, bucket, key, revision or 0)
+        if revision is not None and before == content:
+            continue
+        one["changed"] = True
+        objects.append((key, content))
+        if before is not None:
+            # Also what another wrote there before us, such as the service that this one takes the place of.
+            earlier.append((layout.earlier_results(key, revision or 0), before))
+            one["revision"] = (revision or 0) + 1
+            stale += [] if events or revision is None else [layout.evidence(prefix, instant(start_us))]
+    buckets.write_many(bucket, earlier)
+    buckets.write_many(bucket, objects)
+    buckets.delete(bucket, stale)
+    return told
+
+
+def _before(buckets: Buckets, bucket: str, key: str, revision: int) -> bytes | None:
+    """Give the results that are to be replaced: a part that is done again after a crash finds them kept already."""
+    kept = layout.earlier_results(key, revision)
+    for there in (kept, key):
+        if buckets.exists(bucket, there):
+            return buckets.read(bucket, there)
+    return None
