@@ -9,11 +9,12 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_BYTES_MAX = 64 * 2**10
-HEADERS_SECONDS_MAX = 30.0
 
 
 class BoundedConnection(HttpToolsProtocol):
     """For `uvicorn.Config(http=…)`."""
+
+    headers_seconds_max = 30.0
 
     _n_bytes = 0
     _is_within_headers = True
@@ -47,7 +48,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _await_headers(self) -> None:
         self._forget_deadline()
-        self._deadline = self.loop.call_later(HEADERS_SECONDS_MAX, self._give_up)
+        self._deadline = self.loop.call_later(self.headers_seconds_max, self._give_up)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
