@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from starlette.applications import Starlette
 
 from openlookout.app.api import http_config
 from openlookout.wire.connections import HEADERS_BYTES_MAX, BoundedConnection
-from openlookout.wire.server import SMALL_BODY_BYTES, Server
+from openlookout.wire.server import SMALL_BODY_BYTES
 from served import api_alone
-from wire.conftest import FixedKeys
 
 START = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AWSLookoutEquipmentFrontendService.ListModels\r\n"
 
@@ -89,9 +89,5 @@ def test_a_connection_is_used_again_after_requests_of_any_length(port: int) -> N
 
 
 def test_the_service_listens_with_these_limits() -> None:
-    server = Server(
-        dispatch=lambda *_: {}, refused=lambda *_: None, keys=FixedKeys(), account="1", region="r",
-        health=dict, version="0",
-    )  # fmt: skip
-    assert http_config(server).http is BoundedConnection
+    assert http_config(Starlette()).http is BoundedConnection
     assert BoundedConnection.headers_seconds_max == 30.0

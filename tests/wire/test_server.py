@@ -188,7 +188,7 @@ def test_where_no_names_are_given_any_host_is_let_in_but_no_page_of_another(serv
     assert ask(port, Host="lookout.example", Origin="https://evil.example")[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_health_and_metrics_are_for_our_own_names_only(open_server: Served, path: str) -> None:
     assert ask(open_server.port, method="GET", path=path)[0] == 200
     assert ask(open_server.port, method="GET", path=path, Host="evil.example")[0] == 403
@@ -277,14 +277,15 @@ def test_metrics_are_for_this_machine_or_for_who_shows_the_token(serve: Serve) -
     assert ask(port, method="GET", path="/healthz")[0] == 200
 
 
-def test_health_is_ok_only_while_every_part_is(serve: Serve) -> None:
+def test_ready_is_who_has_every_part_and_alive_is_who_answers(serve: Serve) -> None:
     parts = {"database": "ok", "buckets": "ok"}
     port = serve(health=lambda: parts).port
-    status, _, content = ask(port, method="GET", path="/healthz")
+    status, _, content = ask(port, method="GET", path="/readyz")
     assert (status, json.loads(content)) == (200, {"status": "ok", "version": "1.2.3", "checks": parts})
     parts["buckets"] = "the disk is full"
-    status, _, content = ask(port, method="GET", path="/healthz")
+    status, _, content = ask(port, method="GET", path="/readyz")
     assert (status, json.loads(content)["status"]) == (503, "unwell")
+    assert ask(port, method="GET", path="/healthz")[0] == 200
 
 
 def test_slow_operations_wait_for_a_thread_and_health_does_not(open_server: Served) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -320,6 +321,7 @@ inference_execution = Table(
     Column("failed_reason", Text),
     Column("result_bucket", Text),
     Column("result_key", Text),
+    Column("score_max", Float),  # Of its rows; absent where none has a score.
     Column("revision", Integer, nullable=False, server_default="0"),  # How often its results were corrected.
     Column("inputs", JSON(none_as_null=True)),  # Marks of the files that it found; see jobs/late.py.
     UniqueConstraint("scheduler_id", "due_at"),

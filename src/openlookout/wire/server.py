@@ -1,20 +1,20 @@
-"""HTTP: POST / carries the API; /healthz and /metrics say how the service is. Is given what carries a request out.
+"""HTTP: POST / carries the API; beside it stand the probes. Is given what carries a request out.
 
 A Host that is not ours (DNS rebinding) or an Origin of another site is refused, by the API and by the pages that are
 mounted beside it.
 """
 
-import hmac
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -34,9 +34,10 @@ from openlookout.api.errors import (
 )
 from openlookout.api.service_error import ServiceError
 from openlookout.logs import logger
-from openlookout.metrics import REGISTRY, REQUEST_SECONDS, REQUESTS
+from openlookout.metrics import REQUEST_SECONDS, REQUESTS
 from openlookout.traces import span
 from openlookout.wire import protocol, sigv4
+from openlookout.wire.probes import Endpoint, Probes, probe_routes, refusing
 from openlookout.wire.validation import compile_validators
 
 BODY_BYTES_MAX = 8 * 2**20  # A schema may have a million characters, each up to six bytes as JSON.
@@ -48,7 +49,6 @@ OK, DISCONNECTED = "ok", "disconnected"  # Outcomes that are no error's code.
 LOOKING = ("Describe", "List")
 UNKNOWN = "unknown"  # The operation, while a request has named none: strangers do not fill the log.
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]
 Refused = Callable[[str, Caller, Any, ServiceError], None]
 Health = Callable[[], Mapping[str, str]]
@@ -91,8 +91,7 @@ def create_app(
     api = _Api(server)
     routes: list[BaseRoute] = [
         Route("/", api, methods=["POST"]),
-        Route("/healthz", _guarded(server, _healthz(server)), methods=["GET"]),
-        Route("/metrics", _guarded(server, _metrics(server)), methods=["GET"]),
+        *probe_routes(_probes(server), partial(_guarded, server)),
     ]
     if server.pages is not None:
         routes.append(Mount("/", _Guarded(server, server.pages)))
@@ -258,15 +257,18 @@ def _name(host: str) -> str:
     return (name + bracket if bracket else host.partition(":")[0]).lower()
 
 
+def _probes(server: Server) -> Probes:
+    return Probes(
+        server.version, dict, server.health, server.metrics_token, server.is_open_without_keys, server.metrics
+    )
+
+
 def _guarded(server: Server, answer: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        try:
-            _check_origin(server, request.headers)
-            return await answer(request)
-        except ForbiddenException as error:
-            return Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
+        _check_origin(server, request.headers)
+        return await answer(request)
 
-    return guarded
+    return refusing(guarded)
 
 
 class _Guarded:
@@ -289,41 +291,5 @@ async def _not_here(request: Request, error: Exception) -> Response:
     """404 and 405: a small answer for whoever looks with a browser or took a wrong endpoint."""
     assert isinstance(error, HTTPException)
     asked = f"{request.method[:16]} {request.scope['path'][:256]}"
-    sentence = f"{asked}: the API is POST /; GET /healthz and GET /metrics are here too."
+    sentence = f"{asked}: the API is POST /; GET /healthz, /readyz and /metrics are here too."
     return JSONResponse({"message": sentence}, status_code=error.status_code, headers=error.headers)
-
-
-def _healthz(server: Server) -> Endpoint:
-    async def healthz(_request: Request) -> Response:
-        checks = await anyio.to_thread.run_sync(server.health)
-        is_well = all(said == "ok" for said in checks.values())
-        status = "ok" if is_well else "unwell"
-        return JSONResponse(
-            {"status": status, "version": server.version, "checks": dict(checks)}, status_code=200 if is_well else 503
-        )
-
-    return healthz
-
-
-def _check_metrics(server: Server, request: Request) -> None:
-    """Figures of all accounts are for whoever runs the service."""
-    if not server.metrics_token:
-        if server.is_open_without_keys:
-            return
-        raise ForbiddenException("Metrics are shown here when OPENLOOKOUT_METRICS_TOKEN is set, to who sends it.")
-    sent = request.headers.get("authorization", "").encode("latin-1", "replace")
-    if not hmac.compare_digest(sent, f"Bearer {server.metrics_token}".encode()):
-        raise ForbiddenException("Metrics are for who sends 'Authorization: Bearer' with OPENLOOKOUT_METRICS_TOKEN.")
-
-
-def _shown(more: CollectorRegistry) -> bytes:
-    return generate_latest(REGISTRY) + generate_latest(more)
-
-
-def _metrics(server: Server) -> Endpoint:
-    async def metrics(request: Request) -> Response:
-        _check_metrics(server, request)
-        shown = await anyio.to_thread.run_sync(_shown, server.metrics)
-        return Response(shown, media_type="text/plain; version=0.0.4")
-
-    return metrics
