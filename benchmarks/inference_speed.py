@@ -51,8 +51,10 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Tick:
-    """`ended` are the seconds after the due time at which each execution had ended, as far as looks can tell; `cpu_ms` is
-    processor time an execution, of the service and its children: it says most where others use the machine too.
+    """`ended` are the seconds after the due time at which each execution had ended, as far as looks can tell.
+
+    `cpu_ms` is processor time an execution, of the service and its children: it tells most on a machine that others
+    use too.
     """
 
     ended: list[float]
@@ -90,10 +92,11 @@ def main() -> int:
             ticks = []
             for number in range(1, given.ticks + 1):
                 ticks.append(worked_off(service, clock, data, number, n))
+                cpu, busy = ticks[-1].cpu_ms, os.getloadavg()[0]
                 print(
                     f"tick {number}: {ticks[-1].rate:6.1f} executions/s, ended after: median "
                     f"{ticks[-1].percentile(50):.1f} s, p99 {ticks[-1].percentile(99):.1f} s, "
-                    f"{ticks[-1].n_failed} failed, {ticks[-1].cpu_ms:.0f} ms of processor each, load {os.getloadavg()[0]:.1f}",
+                    f"{ticks[-1].n_failed} failed, {cpu:.0f} ms of processor each, load {busy:.1f}",
                     flush=True,
                 )
         sys.stdout.flush()
