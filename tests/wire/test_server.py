@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from openlookout.api.errors import ConflictException
 from openlookout.metrics import REGISTRY
-from openlookout.wire.server import BODY_BYTES_MAX, THREADS_MAX
+from openlookout.wire import server as wire_server
+from openlookout.wire.server import BODY_BYTES_MAX, LARGE_BODIES_MAX, SMALL_BODY_BYTES, THREADS_MAX
 from served import boto_client
 from wire.conftest import Serve, Served
 from wire.requests_of import OPERATIONS, input_shape, valid
@@ -322,3 +323,21 @@ def test_an_unsigned_request_is_refused_where_there_are_keys(locked_server: Serv
 @given(body=st.binary(max_size=200), target=st.sampled_from(OPERATIONS))
 def test_no_body_is_a_failure_of_the_service(open_server: Served, body: bytes, target: str) -> None:
     assert ask(open_server.port, body, operation=target)[0] < 500
+
+
+def test_a_body_that_does_not_come_is_refused_and_frees_its_place(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_server, "BODY_SECONDS_MAX", 1.0)
+    port, head = serve().port, f"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: {PREFIX}ListModels\r\n"
+    waiting = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(LARGE_BODIES_MAX + 4)]
+    for connection in waiting:
+        connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode() + b"a" * (SMALL_BODY_BYTES + 2))
+    for connection in waiting:
+        answer = b""
+        while b"did not arrive within 1 s" not in answer and (part := connection.recv(65536)):
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 400")
+        connection.close()
+    status, code, _ = error_of(ask(port, b'{"NextToken": "' + b"a" * (SMALL_BODY_BYTES + 1) + b'"}'))
+    assert (status, code) == (400, "ValidationException")

@@ -21,6 +21,7 @@ from openlookout.operations.dispatch import dispatcher
 from openlookout.settings import Settings
 from openlookout.store.database import Database, ping
 from openlookout.store.keys import KeyStore
+from openlookout.wire.connections import BoundedConnection
 from openlookout.wire.server import Server, create_app
 
 VERSION = version("openlookout")
@@ -81,6 +82,7 @@ def http_config(application: Starlette) -> uvicorn.Config:
     """How uvicorn serves us: no access log (metrics count), few seconds for the last answers."""
     return uvicorn.Config(
         application,
+        http=BoundedConnection,
         log_config=None,  # Ours, of the whole process.
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -90,10 +90,6 @@ class Views(Protocol):
         """
         ...
 
-    def ingestion_progress(self, caller: Caller, dataset: str) -> tuple[int, int] | None:
-        """Give how many bytes the ingestion under way has read of how many; None: it has not begun to read."""
-        ...
-
 
 @dataclass(frozen=True)
 class Console:

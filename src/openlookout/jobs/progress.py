@@ -1,35 +1,35 @@
-"""How far a child is: it writes two numbers into a file now and then, and its parent looks."""
+"""How far the work in a child is: the child notes it in a file, the process that waits for the child tells the row.
 
+A child answers once, at its end; a file needs no channel, and one that was left half-written is no harm.
+"""
+
+import time
 from pathlib import Path
-from types import TracebackType
+
+NOTE_SECONDS = 0.5
 
 
-class Progress:
-    """The parent's side: a file of its own, gone at the end."""
+class ProgressFile:
+    """Notes bytes read and bytes in all, at most every NOTE_SECONDS: a file a call would cost more than the reading."""
 
-    def __init__(self, scratch: str, identity: str) -> None:
-        self.path = str(Path(scratch) / f"progress-{identity}")
-        self._told: tuple[int, int] | None = None
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._noted_at = -NOTE_SECONDS
 
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        Path(self.path).unlink(missing_ok=True)
-
-    def news(self) -> tuple[int, int] | None:
-        """Give how much is done of how much, None when nothing has changed."""
-        try:
-            done, of = Path(self.path).read_text().split()
-        except (FileNotFoundError, ValueError):  # Not begun, or being written.
-            return None
-        told = int(done), int(of)
-        if told == self._told:
-            return None
-        self._told = told
-        return told
+    def note(self, n_read: int, n_bytes: int) -> None:
+        now = time.monotonic()
+        if now - self._noted_at >= NOTE_SECONDS:
+            self._noted_at = now
+            self._path.write_text(f"{n_read} {n_bytes}")
 
 
-def tell(path: str, done: int, of: int) -> None:
-    """The child's side."""
-    Path(path).write_text(f"{done} {of}")
+def read_progress(path: Path) -> str | None:
+    """Give the last note as a sentence; None when there is none (yet, or no longer)."""
+    try:
+        noted = path.read_text().split()
+    except OSError:
+        return None
+    if len(noted) != 2:  # It is being written.
+        return None
+    n_read, n_bytes = map(int, noted)
+    return f"Reading the files: {n_read} of {n_bytes} bytes ({100 * n_read // max(n_bytes, 1)} %)."

@@ -165,8 +165,6 @@ ingestion_job = Table(
     Column("quality", JSON),
     Column("files", JSON),
     Column("size_bytes", BigInteger),
-    Column("bytes_read", BigInteger),  # While it goes on: of the files that were found,
-    Column("bytes_found", BigInteger),  # and how many those have.
     Column("data_start", Instant),
     Column("data_end", Instant),
     Column("manifest_key", Text),

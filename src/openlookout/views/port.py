@@ -72,22 +72,6 @@ class Views:
         span_us = tuple(None if at is None else to_microseconds(at) for at in span)
         return self._in_child("readings:of_dataset", manifest_key, list(sensors), span_us, off)
 
-    def ingestion_progress(self, caller: Caller, dataset_name: str) -> tuple[int, int] | None:
-        """Give how many bytes the ingestion under way has read of how many; None: it has not begun to read."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                select(ingestion_job.c.bytes_read, ingestion_job.c.bytes_found)
-                .join(dataset, dataset.c.id == ingestion_job.c.dataset_id)
-                .where(
-                    dataset.c.account == caller.account,
-                    dataset.c.region == caller.region,
-                    dataset.c.name == dataset_name,
-                    ingestion_job.c.status == "IN_PROGRESS",
-                    ingestion_job.c.bytes_read.is_not(None),
-                )
-            ).first()
-        return None if row is None else (row.bytes_read, row.bytes_found)
-
     def _in_child(self, name: str, *arguments: object) -> Mapping[str, Any]:
         """Give what `openlookout.views.<module>:<function>` gives for buckets, scratch and the arguments."""
         answer: Mapping[str, Any] = self._children.run(

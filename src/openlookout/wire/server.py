@@ -7,7 +7,7 @@ mounted beside it.
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +30,7 @@ from openlookout.api.errors import (
     ForbiddenException,
     InternalServerException,
     RequestEntityTooLargeException,
+    SerializationException,
 )
 from openlookout.api.service_error import ServiceError
 from openlookout.logs import logger
@@ -41,6 +42,9 @@ from openlookout.wire.validation import compile_validators
 
 BODY_BYTES_MAX = 8 * 2**20  # A schema may have a million characters, each up to six bytes as JSON.
 THREADS_MAX = 16
+SMALL_BODY_BYTES = 64 * 2**10
+LARGE_BODIES_MAX = 32  # At once: 256 MiB, whoever sends them.
+BODY_SECONDS_MAX = 60.0
 OK, DISCONNECTED = "ok", "disconnected"  # Outcomes that are no error's code.
 LOOKING = ("Describe", "List")
 UNKNOWN = "unknown"  # The operation, while a request has named none: strangers do not fill the log.
@@ -120,6 +124,7 @@ class _Api:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._limiter = anyio.CapacityLimiter(THREADS_MAX)
+        self._large = anyio.CapacityLimiter(LARGE_BODIES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, request_id, headers = time.perf_counter(), str(uuid.uuid4()), _joined(scope)
@@ -151,10 +156,11 @@ class _Api:
             _check_origin(server, headers)
             name = protocol.operation_of(_first(scope, b"x-amz-target"), VALIDATORS)
             protocol.check_content_type(_first(scope, b"content-type") or "")
-            request = _signed(scope, headers, await _body(receive))
-            answer = await anyio.to_thread.run_sync(
-                _carry_out, server, name, request, request_id, limiter=self._limiter
-            )
+            async with AsyncExitStack() as held:
+                request = _signed(scope, headers, await _body(receive, held, self._large))
+                answer = await anyio.to_thread.run_sync(
+                    _carry_out, server, name, request, request_id, limiter=self._limiter
+                )
         except ServiceError as error:
             return name, error.code, error.http_status, protocol.error_body(error)
         except ClientDisconnect:  # Nobody reads the answer.
@@ -211,18 +217,26 @@ def _first(scope: Scope, header: bytes) -> str | None:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == header), None)
 
 
-async def _body(receive: Receive) -> bytes:
-    chunks, size, is_more = [], 0, True
-    while is_more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise RequestEntityTooLargeException(f"The body is longer than {BODY_BYTES_MAX} bytes.")
-        chunks.append(chunk)
-        is_more = message.get("more_body", False)
+async def _body(receive: Receive, held: AsyncExitStack, large: anyio.CapacityLimiter) -> bytes:
+    """Read the body; a large one takes one of a few places and keeps it in `held`: whose it is is not known yet."""
+    chunks, size, is_more, is_large = [], 0, True, False
+    try:
+        with anyio.fail_after(BODY_SECONDS_MAX):
+            while is_more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    raise RequestEntityTooLargeException(f"The body is longer than {BODY_BYTES_MAX} bytes.")
+                if size > SMALL_BODY_BYTES and not is_large:
+                    await held.enter_async_context(large)
+                    is_large = True
+                chunks.append(chunk)
+                is_more = message.get("more_body", False)
+    except TimeoutError:
+        raise SerializationException(f"The body did not arrive within {BODY_SECONDS_MAX:.0f} s.") from None
     return b"".join(chunks)
 
 

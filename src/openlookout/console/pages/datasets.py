@@ -1,17 +1,19 @@
 """Datasets: what there is, how good it is, how it came in, and what is made of it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from openlookout.api.errors import ValidationException
-from openlookout.console import charts, quality
+from openlookout.console import charts, quality, training_plan
 from openlookout.console.rendering import path
 from openlookout.console.visit import Visit, page
 
 SENSORS_SHOWN_MAX = 6
 JOBS_SHOWN_MAX = 20
+PROGRESS = re.compile(r"(\d+) of (\d+) bytes")
 WORKING = {"INGESTION_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
 
 
@@ -44,6 +46,7 @@ def dataset(visit: Visit, name: str) -> Response:
     known = {one.name for one in sensors}
     chosen = [one for one in visit.query.getlist("sensor") if one in known][:SENSORS_SHOWN_MAX]
     wanted = visit.query.get("grade")
+    jobs, is_working = _jobs(visit, name), found["Status"] in WORKING
     return visit.render(
         "dataset.html",
         dataset=found,
@@ -53,9 +56,9 @@ def dataset(visit: Visit, name: str) -> Response:
         sentences=quality.sentences(found.get("DataQualitySummary")),
         grade=wanted,
         chosen=chosen or [one.name for one in sensors[:1]],
-        jobs=_jobs(visit, name),
-        is_working=found["Status"] in WORKING,
-        progress=visit.console.views.ingestion_progress(visit.caller, name),
+        jobs=jobs,
+        is_working=is_working,
+        progress=_progress(jobs) if is_working else None,
     )
 
 
@@ -63,8 +66,8 @@ def dataset(visit: Visit, name: str) -> Response:
 def readings(visit: Visit, name: str) -> Response:
     """The figure of some sensors: readings, and where something is wrong with them."""
     sensors = visit.query.getlist("sensor")[:SENSORS_SHOWN_MAX]
-    start, end = charts.span(visit.query)
-    return visit.figure(readings_figure(visit.console.views.readings(visit.caller, name, sensors, (start, end))))
+    span, off = charts.span(visit.query), training_plan.off_condition(visit.query)
+    return visit.figure(readings_figure(visit.console.views.readings(visit.caller, name, sensors, span, off)))
 
 
 @page("/datasets/{name}/ingest", ("GET", "POST"))
@@ -128,6 +131,13 @@ def default_role(visit: Visit, described: Mapping[str, Any]) -> str:
     """The role that a form begins with: the API asks for one, and it grants nothing here."""
     role = described.get("RoleArn") or f"arn:aws:iam::{visit.caller.account}:role/openlookout"
     return str(role)
+
+
+def _progress(jobs: list[Mapping[str, Any]]) -> tuple[int, int] | None:
+    """How many bytes the ingestion under way has read of how many, as its StatusDetail says; None: not yet."""
+    said = next((job.get("StatusDetail") or "" for job in jobs if job["Status"] == "IN_PROGRESS"), "")
+    match = PROGRESS.search(said)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def _worst_first(one: quality.Graded) -> tuple[int, str]:
