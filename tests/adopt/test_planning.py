@@ -69,6 +69,19 @@ def test_without_any_answer_the_files_alone_give_a_plan(tmp_path: Path) -> None:
     ]
 
 
+def test_labels_elsewhere_are_those_that_are_meant(tmp_path: Path) -> None:
+    left, elsewhere = Leftovers(tmp_path / "pump"), Leftovers(tmp_path / "other")
+    left.write_training("{prefix}/{component_name}/*")
+    left.write_answers()
+    elsewhere.write_labels("mine.csv")
+    settings = BucketSettings("folder", tmp_path / "buckets", tmp_path / "objects")
+    place, labels = (find_place(str(each.folder), settings) for each in (left, elsewhere))
+    plan = read_plan("p", write_plan(draft(survey([place, labels]), place, labels)))
+    assert plan["source"]["labels"] == str(elsewhere.folder)
+    assert plan["models"][0]["labels_prefix"] == "adopted-labels/"
+    assert "labels_bucket" not in plan["models"][0]
+
+
 def test_a_copy_of_a_part_of_the_bucket_is_put_where_it_was(tmp_path: Path) -> None:
     left = Leftovers(tmp_path / "copy")
     left.write_training("{prefix}/{component_name}/*", prefix="training/")

@@ -17,6 +17,7 @@ from openlookout.adopt.survey import Survey
 GENERIC = {"training", "train", "training-data", "training_data", "data", "input", "inputs", "raw", "dataset", ""}
 FREQUENCIES = {300: "PT5M", 600: "PT10M", 900: "PT15M", 1800: "PT30M", 3600: "PT1H"}
 EVALUATED_SHARE = 0.3
+LABELS_PREFIX = "adopted-labels/"  # Where labels are copied to that are elsewhere.
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def _leaves(members: Mapping[str, Any], path: tuple[str, ...]) -> Iterable[tuple
             yield (*path, str(name)), value
 
 
-def draft(found: Survey, place: Place) -> Plan:
-    """Give the plan for everything that was found."""
+def draft(found: Survey, place: Place, labels: Place | None = None) -> Plan:
+    """Give the plan for everything that was found; `labels`: where label files are, if that is elsewhere."""
     by_kind = {kind: _by_name(found.facts, kind) for kind in ("dataset", "model", "scheduler", "label_group")}
     bucket, base = _bucket(found, place)
     plan = Plan(
@@ -74,7 +75,12 @@ def draft(found: Survey, place: Place) -> Plan:
             plan.problems.append(f"{fact.origin}: the name of a {fact.kind} cannot be told from there")
     _datasets(plan, found, by_kind["dataset"], base)
     _label_groups(plan, found, by_kind["label_group"])
+    if labels is not None:
+        plan.source["labels"] = Said(labels.shown, "its files are copied too" if labels.copies else "")
     _models(plan, found, by_kind["model"], base)
+    if labels is not None:
+        for entry in plan.models:
+            _labels_elsewhere(entry, found, labels)
     _schedulers(plan, found, by_kind["scheduler"], base)
     return plan
 
@@ -288,6 +294,18 @@ def _guessed_labels(entry: Entry, found: Survey, base: str) -> None:
         folder = next(iter(folders))
         why = f"the only label files that were found: {found.labels[0].key}"
         entry["labels_prefix"] = _guess(base + (f"{folder}/" if folder else ""), why)
+
+
+def _labels_elsewhere(entry: Entry, found: Survey, labels: Place) -> None:
+    """Whoever names a place for labels means those, whatever is told otherwise."""
+    if not any(sheet.place == labels.shown for sheet in found.labels):
+        return
+    entry.pop("label_group", None)
+    why = "as it was asked for"
+    entry["labels_prefix"] = Said(LABELS_PREFIX if labels.copies else labels.prefix, why)
+    entry.pop("labels_bucket", None)
+    if not labels.copies:
+        entry["labels_bucket"] = Said(labels.bucket, why)
 
 
 def _schedulers(plan: Plan, found: Survey, told: Mapping[str, Told], base: str) -> None:

@@ -32,8 +32,9 @@ LOOKED_INTO_MAX = 40
 
 @dataclass(frozen=True)
 class Sheet:
-    """One CSV file. `sensors`: its header; `labels`: it holds labels instead; `first`: the time of its first row."""
+    """One CSV file of a place. `sensors`: its header; `labels`: it holds labels instead; `first`: when its rows begin."""
 
+    place: str
     key: str
     sensors: tuple[str, ...] = ()
     labels: tuple[tuple[datetime, datetime], ...] = ()
@@ -99,7 +100,7 @@ def _sheet(place: Place, key: str, problems: list[str]) -> Sheet | None:
         return None
     labels = _labels(place, key, head)
     if labels is not None:
-        return Sheet(key, labels=labels)
+        return Sheet(place.shown, key, labels=labels)
     try:
         whole = io.BytesIO(head if len(head) < HEAD_BYTES or head[:2] == b"\x1f\x8b" else head.rpartition(b"\n")[0])
         file = CsvFile(key, whole)
@@ -119,7 +120,7 @@ def _sheet(place: Place, key: str, problems: list[str]) -> Sheet | None:
     if first is None:
         problems.append(f"{key}: its first column holds no times that can be read; it is left out of account")
         return None
-    return Sheet(key, sensors, first=first, last=_last_time(place, key, head) or last)
+    return Sheet(place.shown, key, sensors, first=first, last=_last_time(place, key, head) or last)
 
 
 def _chunks(file: CsvFile) -> Iterator[pl.DataFrame]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from openlookout.adopt import report
 from openlookout.adopt.agreement import Agreement, compare
 from openlookout.adopt.apply import Client, Done, apply
-from openlookout.adopt.draft import draft
+from openlookout.adopt.draft import LABELS_PREFIX, draft
 from openlookout.adopt.evidence import new_found, old_found
 from openlookout.adopt.facts import moment
 from openlookout.adopt.leftovers import AdoptRefused, Place, find_place
@@ -25,7 +25,6 @@ from openlookout.buckets.buckets import BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
 
 Replayer = Callable[[str, tuple[datetime, datetime]], str]
-LABELS_PREFIX = "adopted-labels/"
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,13 @@ def adopt(
         AdoptRefused: nothing can be done as it was asked for.
     """
     place = find_place(request.source, request.buckets)
-    others = [find_place(text, request.buckets) for text in (request.labels, request.old_results) if text is not None]
+    labels = None if request.labels is None else find_place(request.labels, request.buckets)
+    results = None if request.old_results is None else find_place(request.old_results, request.buckets)
+    others = [one for one in (labels, results) if one is not None]
     with console.status("looking at the files …") as status:
         found = survey([place, *others], lambda key: status.update(f"looking at {key} …"))
     if not request.plan.exists():
-        text = _plan_text(found, place)
+        text = _plan_text(found, place, labels)
         request.plan.write_text(text, encoding="utf-8")
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         if not request.applies_at_once:
@@ -68,7 +69,7 @@ def adopt(
     for problem in found.problems:
         console.print(f"not read: {problem}", markup=False, highlight=False)
     if plan["source"].get("copy"):
-        _copy_all(request, place, plan, console)
+        _copy_all(request, place, labels, plan, console)
     with connect() as client:
         with console.status("making what the plan says …") as status:
             done = apply(client, plan, lambda said: status.update(f"{said} …"))
@@ -84,15 +85,15 @@ def adopt(
     return int(any(one.state == "failed" for one in done))
 
 
-def _plan_text(found: Survey, place: Place) -> str:
-    plan = draft(found, place)
+def _plan_text(found: Survey, place: Place, labels: Place | None) -> str:
+    plan = draft(found, place, labels)
     if not plan.datasets and not plan.models and not plan.label_groups:
         said = "".join(f"\n* {problem}" for problem in plan.problems[:20])
         raise AdoptRefused(f"nothing of the old service was recognised in {place.shown}{said}")
     return write_plan(plan)
 
 
-def _copy_all(request: Request, place: Place, plan: Mapping[str, Any], console: Console) -> None:
+def _copy_all(request: Request, place: Place, labels: Place | None, plan: Mapping[str, Any], console: Console) -> None:
     """Copy the files that the plan speaks of into the service's bucket; those that are there already stay."""
     if not request.can_copy:
         raise AdoptRefused(
@@ -108,17 +109,22 @@ def _copy_all(request: Request, place: Place, plan: Mapping[str, Any], console: 
     target = open_buckets(request.buckets)
     if request.buckets.kind == "folder":
         (request.buckets.root / bucket).mkdir(parents=True, exist_ok=True)
+    files = [
+        (place, info, base + info.key.removeprefix(place.prefix if base != place.prefix else ""))
+        for info in place.files
+    ]
+    if labels is not None and labels.copies:
+        files += [(labels, info, LABELS_PREFIX + info.key.removeprefix(labels.prefix)) for info in labels.files]
     n_copied = 0
     try:
         there = {info.key: info.size for info in target.list(bucket, "")}
         with console.status("copying files …") as status, tempfile.TemporaryDirectory(prefix="adopt-") as scratch:
-            for info in place.files:
-                key = base + info.key.removeprefix(place.prefix if base != place.prefix else "")
+            for of, info, key in files:
                 if there.get(key) == info.size or not any(key.startswith(prefix) for prefix in wanted):
                     continue
                 status.update(f"copying {info.key} …")
                 path = Path(scratch) / "file"
-                with place.open(info.key) as stream, path.open("wb") as file:
+                with of.open(info.key) as stream, path.open("wb") as file:
                     shutil.copyfileobj(stream, file)
                 target.write_file(bucket, key, path)
                 n_copied += 1
