@@ -6,7 +6,8 @@ of equipment data is given, simulated series of the same shape take its place.
 * dataset `air-handler`: 15 days of a real air handling unit at 1 minute, with a gap, duplicates and values that are no
   numbers; label group `air-handler-faults`; model `air-handler` with diagnostics, its scheduler NORMAL or ANOMALOUS as
   it goes, one execution FAILED for lack of a file.
-* dataset `reactor`: a simulated chemical plant at 3 minutes, 52 sensors; model `reactor`, no scheduler.
+* dataset `reactor`: a simulated chemical plant at 3 minutes, 52 sensors, with a fault from 9 o'clock of the last day on;
+  model `reactor`, its scheduler ANOMALOUS. Model `spare`: a version of `reactor` imported, which no scheduler watches.
 * model `compressor`: FAILED, its range is too short. dataset `empty`: nothing ingested.
 """
 
@@ -17,6 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 AIR_STEP, REACTOR_STEP = MINUTE, 3 * MINUTE
 TRAINED_DAYS = 8
+REACTOR_START = START + 5 * DAY
+LIVE_END = START + 8 * DAY + timedelta(hours=15)
 LIVE_HOURS = 30
 FAILED_HOUR = 20  # Of the live hours the one whose file never comes.
 
@@ -117,7 +121,7 @@ def build(data: Path) -> datetime:
         client,
         "reactor",
         "reactor",
-        TrainingDataStartTime=START,
+        TrainingDataStartTime=REACTOR_START,
         TrainingDataEndTime=split,
         EvaluationDataStartTime=split + REACTOR_STEP,
         EvaluationDataEndTime=reactor.end,
@@ -129,44 +133,47 @@ def build(data: Path) -> datetime:
     )
     assert model["Status"] == "FAILED", model
     client.create_retraining_scheduler(ModelName="air-handler", RetrainingFrequency="P1M", LookbackWindow="P180D")
-    now = live(plant, air)
+    copy = client.describe_model_version(ModelName="reactor", ModelVersion=1)["ModelVersionArn"]
+    client.import_model_version(SourceModelVersionArn=copy, ModelName="spare", DatasetName="reactor")
+    wait(lambda: client.describe_model(ModelName="spare"))
+    live(plant, {"air-handler": ("unit", air), "reactor": ("reactor", reactor)})
     plant.stop()
-    return now
-
-
-def live(plant: PlantProcess, series: Series) -> datetime:
-    """Let a scheduler score the first hours of the first fault, an hour a file; give the time after the last."""
-    client = plant.client
-    begin = series.labels[0][0].replace(minute=0, second=0) - timedelta(hours=LIVE_HOURS // 2)
-    folder = plant.buckets / "plant" / "live"
-    folder.mkdir(parents=True)
-    frame = series.sensors.insert_column(0, pl.Series("time", stamps(series.times)))
-    times = np.array(series.times)
-    for hour in range(LIVE_HOURS):
-        start = begin + timedelta(hours=hour)
-        rows = frame.filter((times > start) & (times <= start + timedelta(hours=1)))
-        if hour != FAILED_HOUR:
-            rows.write_csv(folder / f"unit_{start + timedelta(hours=1):%Y%m%d%H%M%S}.csv")
-    plant.at(begin)
-    client.create_inference_scheduler(
-        ModelName="air-handler",
-        InferenceSchedulerName="air-handler-live",
-        DataUploadFrequency="PT1H",
-        DataInputConfiguration={"S3InputConfiguration": {"Bucket": "plant", "Prefix": "live/"}},
-        DataOutputConfiguration={"S3OutputConfiguration": {"Bucket": "plant", "Prefix": "results/"}},
-        RoleArn=ROLE,
-    )
-    wait(lambda: client.describe_inference_scheduler(InferenceSchedulerName="air-handler-live"))
-    end = begin + timedelta(hours=LIVE_HOURS)
-    plant.at(end + timedelta(minutes=2))
-
-    def newest() -> Mapping[str, Any]:
-        listed = client.list_inference_executions(InferenceSchedulerName="air-handler-live", MaxResults=1)
-        found = [row for row in listed["InferenceExecutionSummaries"] if row["DataEndTime"] == end]
-        return found[0] if found else {"Status": "IN_PROGRESS"}
-
-    assert wait(newest)["Status"] == "SUCCESS"
     return plant.now
+
+
+def live(plant: PlantProcess, watched: Mapping[str, tuple[str, Series]]) -> None:
+    """Let schedulers score the hours up to LIVE_END, an hour a file."""
+    client, begin = plant.client, LIVE_END - timedelta(hours=LIVE_HOURS)
+    plant.at(begin)
+    for model, (component, series) in watched.items():
+        folder = plant.buckets / "plant" / "live" / model
+        folder.mkdir(parents=True)
+        frame = series.sensors.insert_column(0, pl.Series("time", stamps(series.times)))
+        times = np.array(series.times)
+        for hour in range(LIVE_HOURS):
+            start = begin + timedelta(hours=hour)
+            rows = frame.filter((times > start) & (times <= start + timedelta(hours=1)))
+            if hour != FAILED_HOUR or model == "reactor":
+                rows.write_csv(folder / f"{component}_{start + timedelta(hours=1):%Y%m%d%H%M%S}.csv")
+        client.create_inference_scheduler(
+            ModelName=model,
+            InferenceSchedulerName=f"{model}-live",
+            DataUploadFrequency="PT1H",
+            DataInputConfiguration={"S3InputConfiguration": {"Bucket": "plant", "Prefix": f"live/{model}/"}},
+            DataOutputConfiguration={"S3OutputConfiguration": {"Bucket": "plant", "Prefix": f"results/{model}/"}},
+            RoleArn=ROLE,
+        )
+        wait(partial(client.describe_inference_scheduler, InferenceSchedulerName=f"{model}-live"))
+    plant.at(LIVE_END + timedelta(minutes=2))
+    for model in watched:
+        assert wait(partial(newest, client, f"{model}-live"))["Status"] == "SUCCESS"
+
+
+def newest(client: Any, scheduler: str) -> Mapping[str, Any]:
+    """The execution of the last hour, once it is there."""
+    listed = client.list_inference_executions(InferenceSchedulerName=scheduler, MaxResults=1)
+    found = [row for row in listed["InferenceExecutionSummaries"] if row["DataEndTime"] == LIVE_END]
+    return found[0] if found else {"Status": "IN_PROGRESS"}
 
 
 def air_handler() -> Series:
@@ -191,7 +198,7 @@ def reactor_series() -> Series:
     if not path.exists():
         return simulated(2_420, 52, REACTOR_STEP, ("xmeas", "xmv"))
     frame = pl.read_parquet(path)
-    times = [START + i * REACTOR_STEP for i in range(len(frame))]
+    times = [REACTOR_START + i * REACTOR_STEP for i in range(len(frame))]
     is_fault = (frame["label"].to_numpy() == 1) & (frame["is_train"].to_numpy() != 1)
     return Series(times, sensors_of(frame), ranges(times, is_fault))
 

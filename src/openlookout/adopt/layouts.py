@@ -32,7 +32,7 @@ LOOKED_INTO_MAX = 40
 
 @dataclass(frozen=True)
 class Sheet:
-    """One CSV file of a place. `sensors`: its header; `labels`: it holds labels instead; `first`: when its rows begin."""
+    """One CSV file of a place. `sensors`: its header; `labels`: it holds labels instead; `first`: its first row."""
 
     place: str
     key: str

@@ -53,7 +53,7 @@ def sparkline(values: Sequence[float | None], label: str, limit: float | None = 
             continue
         y = 30 - 28 * min(max(value / high, 0.0), 1.0)
         points[-1].append(f"{100 * (i + 0.5) / n:.2f},{y:.2f}")
-        if limit is not None and value >= limit:
+        if limit is not None and value > limit:
             alarms.append(f'<rect class="alarm" x="{100 * i / n:.2f}" y="30" width="{100 / n:.2f}" height="2"/>')
     lines = "".join(f'<polyline class="line" points="{" ".join(one)}"/>' for one in points if one)
     level = ""

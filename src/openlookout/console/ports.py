@@ -30,8 +30,49 @@ class Seals(Protocol):
     def open(self, sealed: str, scope: str) -> list[str | int]: ...
 
 
+# What an asset is in, the worst first.
+STATES = ("ANOMALOUS", "FAILING", "SILENT", "FAILED", "WAITING", "TRAINING", "STOPPED", "UNWATCHED", "NORMAL")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A model and the scheduler that watches with it, if any.
+
+    `state` is one of STATES, `why` a sentence about it. `last_at` and `last_score` are of the newest row that was
+    scored. `n_events`: of the last seven days.
+    """
+
+    model: str
+    dataset: str
+    version: int | None
+    quality: str | None
+    scheduler: str | None
+    scheduler_status: str | None
+    state: str
+    why: str
+    since: datetime | None
+    last_at: datetime | None
+    last_score: float | None
+    n_events: int
+    snoozed_until: datetime | None
+    retraining_due: datetime | None
+    retraining_status: str | None
+
+    @property
+    def rank(self) -> int:
+        return STATES.index(self.state)
+
+
 class Views(Protocol):
     """What is read for people to look at, beyond the API's own answers."""
+
+    def assets(self, caller: Caller, now: datetime) -> Sequence[Asset]:
+        """Give all assets, worst first."""
+        ...
+
+    def sparks(self, caller: Caller, schedulers: Sequence[str], now: datetime) -> Mapping[str, list[float | None]]:
+        """Give of each scheduler the highest scores of the last seven days, in even steps; None: no score."""
+        ...
 
     def readings(
         self, caller: Caller, dataset: str, sensors: Sequence[str], start: datetime | None, end: datetime | None

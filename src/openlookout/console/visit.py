@@ -65,6 +65,11 @@ class Visit:
     def may_change(self) -> bool:
         return not self.caller.is_read_only
 
+    def query_number(self, name: str, default: int) -> int:
+        """A whole number of the address; what is none is the default."""
+        text = self.query.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
+
     @property
     def client_token(self) -> str:
         """What makes a form that is sent twice one request: each form carries a fresh one."""

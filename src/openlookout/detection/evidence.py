@@ -9,7 +9,6 @@ moved to a new level together. *machine*: all else. The rules are ours; how ofte
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import combinations
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from openlookout.detection.signatures import SensorEvent, flat_since, signature
 
 # Rows before an event that are looked at, and rows of the event by which it is judged: what a scheduler remembers.
 LOOKBACK_ROWS, EVENT_ROWS = 128, 256
-SUSPECTS_MAX = 3
+SUSPECTS_MAX, PAIRS_MAX = 3, 12
 # Root mean square of a sensor's deviations, in usual ones, from which on it deviates; beyond the second figure a
 # deviation counts by its logarithm.
 DEVIATES, SIGMAS_SOFT = 2.5, 50.0
@@ -29,8 +28,9 @@ DEVIATES, SIGMAS_SOFT = 2.5, 50.0
 LEFT_SHARE = 0.1
 # Over so many rows a sensor deviates; onset goes back over gaps of so many rows, within the event and before it.
 ONSET_SPAN, ONSET_GAP_INSIDE, ONSET_GAP_BEFORE = 4, 32, 8
-JUDGED_ROWS_MIN = 24
-HOLDS_SHARE = 0.75
+JUDGED_ROWS_MIN, CORE_ROWS_MIN = 24, 8
+HOLDS_SHARE, TOGETHER_SHARE = 0.85, 0.75
+BEYOND_SHARE_MIN = 0.1  # Of the sensors: another way of working is not seen by a few.
 POINTWISE_SIGMAS = 4.0
 TOGETHER_ROWS = 3
 
@@ -52,21 +52,32 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Case:
-    """An event and what is known: `event` as far as it is judged, `shares` (n_sensors,), `names` of the sensors."""
+    """An event and what is known: `event` as far as it is judged, `shares` (n_sensors,), `names` of the sensors.
+
+    `core`: of the rows that are judged those in which something deviates; alarms begin late and end late.
+    """
 
     scaling: Scaling
     expectation: Expectation
     event: Rows
     shares: Floats
     names: Sequence[str]
+    core: slice
 
     @property
     def begin(self) -> int:
-        """The first of the rows that are judged: of a short event also rows before it, for alarms come late."""
+        """The first of the rows that are judged: of a short event also rows before it."""
         return max(min(self.event.first, len(self.event.timestamps) - JUDGED_ROWS_MIN), 0)
 
     def of(self, event: Rows) -> "_Case":
         return replace(self, event=event)
+
+    def narrowed(self, sensor_squares: Floats) -> "_Case":
+        """With the core from the first to the last row in which the sensor that deviates most does."""
+        far = self.begin + np.flatnonzero(sensor_squares[self.begin :] > DEVIATES**2)
+        if not len(far):
+            return self
+        return replace(self, core=slice(int(far[0]), max(int(far[-1]) + 1, int(far[0]) + CORE_ROWS_MIN)))
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,10 @@ def gather(
     """Give the evidence of one event; `contribution` (n_sensors,) are its sensors' shares."""
     n = event.first + EVENT_ROWS
     judged = Rows(event.timestamps[:n], event.readings[:n], event.steady[:n], event.first, event.led)
-    case = _Case(scaling, expectation, judged, contribution, names)
+    case = _Case(scaling, expectation, judged, contribution, names, slice(0, 0))
+    case = replace(case, core=slice(case.begin, None))
+    first_look = _look(case, ())
+    case = case.narrowed(_squares(first_look.sigmas[:, int(first_look.excess.argmax())]))
     suspects, look = _suspects(case)
     kind, reason = _kind(case, suspects, look)
     onsets = _onsets(case, suspects, look, kind)
@@ -138,7 +152,7 @@ def _look(case: _Case, masked: Sequence[int]) -> _Look:
     unknown[:, list(masked)] = True
     expected, wider = expectation.expected(rows, unknown)
     sigmas = np.clip((rows - expected) / (expectation.spread * wider), -FAR, FAR)
-    excess = np.maximum(_squares(sigmas[case.begin :]).mean(axis=0) - DEVIATES**2, 0.0)
+    excess = np.maximum(_squares(sigmas[case.core]).mean(axis=0) - DEVIATES**2, 0.0)
     return _Look(rows, expected, wider, sigmas, excess)
 
 
@@ -174,7 +188,7 @@ def _without(excess: Floats, masked: Sequence[int]) -> Floats:
 def _kind(case: _Case, suspects: list[int], look: _Look) -> tuple[Kind, str]:
     names, led = case.names, case.event.led
     deviating = np.flatnonzero(look.excess > 0)
-    pair = _exchanged(case, look) if len(suspects) != 1 else None
+    pair = _exchanged(case, look)
     if pair is not None:
         first, second = (names[k] for k in pair)
         return "instrument", f"{first} and {second} read as if they were exchanged; the other sensors agree with that."
@@ -216,6 +230,7 @@ def _sensor_event(case: _Case, look: _Look, k: int) -> SensorEvent:
         expected=expected,
         sigmas=look.sigmas[:, k],
         first=case.begin,
+        core=case.core,
         center=float(scaling.center[k]),
         scale=float(scaling.scale[k]),
         step=float(expectation.step[k]),
@@ -227,14 +242,12 @@ def _sensor_event(case: _Case, look: _Look, k: int) -> SensorEvent:
 
 def _exchanged(case: _Case, look: _Look) -> tuple[int, int] | None:
     """The two sensors after whose exchange nothing deviates."""
-    scaling, event = case.scaling, case.event
-    before = look.excess.sum()
+    before = _look(case, ()).excess.sum()
     if not before:
         return None
-    by_excess, by_share = np.argsort(-look.excess, kind="stable"), np.argsort(-event.led, kind="stable")
-    asked = sorted({int(k) for k in (*by_excess[:4], *by_share[:4])})
+    scaling, event = case.scaling, case.event
     _, level = raw_rows(event.readings, event.steady, scaling)
-    for first, second in combinations(asked, 2):
+    for first, second in _exchangeable(case, look, level):
         order = np.arange(event.readings.shape[1])
         order[[first, second]] = second, first
         readings = event.readings[:, order]
@@ -247,23 +260,47 @@ def _exchanged(case: _Case, look: _Look) -> tuple[int, int] | None:
     return None
 
 
+def _exchangeable(case: _Case, look: _Look, level: Floats) -> list[tuple[int, int]]:
+    """Pairs, at most PAIRS_MAX, of one that deviates and one whose readings it may have, and the other way round."""
+    scaling, expectation = case.scaling, case.expectation
+    readings, level = case.event.readings[case.core], np.median(level[case.core], axis=0)
+    margin = expectation.seen_high - expectation.seen_low
+    low, high = (
+        scaling.center + scaling.scale * (edge + level)
+        for edge in (expectation.seen_low - margin, expectation.seen_high + margin)
+    )
+    has = ~np.isnan(readings).all(axis=0) & ~scaling.is_constant
+    value = np.zeros(len(has))
+    value[has] = np.nanmedian(readings[:, has], axis=0)
+    pairs: list[tuple[int, int]] = []
+    for first in np.argsort(-look.excess, kind="stable")[: 2 * SUSPECTS_MAX]:
+        if not has[first] or not look.excess[first]:
+            continue
+        fits = has & (value >= low[first]) & (value <= high[first]) & (value[first] >= low) & (value[first] <= high)
+        fits[first] = False
+        by_excess = sorted(np.flatnonzero(fits), key=lambda k: -look.excess[k])
+        pairs += [(int(min(first, k)), int(max(first, k))) for k in by_excess]
+    return list(dict.fromkeys(pairs))[:PAIRS_MAX]
+
+
 def _unseen_mode(case: _Case, look: _Look) -> str | None:
     """Why this is another way of working and no fault, or None."""
     expectation, names = case.expectation, case.names
-    rows = look.rows[case.begin :]
+    rows = look.rows[case.core]
     n_sensors = rows.shape[1]
     present = ~np.isnan(rows).all(axis=0)
     typical = np.zeros(n_sensors)
     typical[present] = np.nanmedian(rows[:, present], axis=0)
     off = np.zeros(n_sensors)
-    off[present] = np.nanmedian((rows - look.expected[case.begin :])[:, present], axis=0)
+    off[present] = np.nanmedian((rows - look.expected[case.core])[:, present], axis=0)
     margin = 0.1 * (expectation.seen_high - expectation.seen_low)
     outside = present & ((typical > expectation.seen_high + margin) | (typical < expectation.seen_low - margin))
     beyond = np.flatnonzero(outside)
     moved = typical - expectation.gaussian.mean
     if len(beyond) >= 2:
+        is_many = len(beyond) >= BEYOND_SHARE_MIN * n_sensors
         holds = 1 - float((off[beyond] ** 2).sum() / (moved[beyond] ** 2).sum())
-        if holds >= HOLDS_SHARE:
+        if (is_many and holds >= HOLDS_SHARE) or not look.excess.any():
             led = beyond[np.argsort(-np.abs(moved[beyond]), kind="stable")[:SUSPECTS_MAX]]
             return (
                 f"{len(beyond)} of {n_sensors} sensors are where training never was, above all "
@@ -284,14 +321,15 @@ def _moved_together(case: _Case, look: _Look, beyond: Integers) -> bool:
     expectation = case.expectation
     if len(beyond) < SUSPECTS_MAX or np.median(expectation.explained[beyond]) > 0.5:
         return False
-    jumps = np.abs(np.diff(look.rows[:, beyond], axis=0))
+    # Up to the end of the core: going back is no sign of how they came.
+    jumps = np.abs(np.diff(look.rows[: case.core.stop, beyond], axis=0))
     if not len(jumps) or np.isnan(jumps).all(axis=0).any():
         return False
     at = np.nanargmax(jumps, axis=0)
-    together = np.abs(at - np.median(at)) <= TOGETHER_ROWS
-    moved = np.abs(np.nanmedian(look.rows[case.begin :, beyond], axis=0) - expectation.gaussian.mean[beyond])
+    together = (np.abs(at - np.median(at)) <= TOGETHER_ROWS) & (at <= case.core.start + CORE_ROWS_MIN)
+    moved = np.abs(np.nanmedian(look.rows[case.core][:, beyond], axis=0) - expectation.gaussian.mean[beyond])
     is_jump = np.nanmax(jumps, axis=0) >= 0.5 * moved
-    return bool((together & is_jump).mean() >= HOLDS_SHARE)
+    return bool((together & is_jump).mean() >= TOGETHER_SHARE)
 
 
 def _onsets(case: _Case, suspects: list[int], look: _Look, kind: Kind) -> dict[int, int]:

@@ -12,6 +12,7 @@ import numpy as np
 from openlookout.detection.contract import Booleans, Floats, Integers, Steady
 from openlookout.detection.gaussian import Gaussian, fit_gaussian
 from openlookout.detection.scaling import CLIP_SIGMAS, Scaling, soft_clipped
+from openlookout.detection.signatures import usual_move
 
 # A band holds this share of the held-out normal readings of its sensor.
 BAND_SHARE = 0.99
@@ -154,16 +155,12 @@ def _nearest(rows: Floats, known: Floats) -> Floats:
 
 
 def _steps(steady: Floats, segment: Integers, use: Booleans) -> Floats:
-    """(n_sensors,): the root mean square of moves from row to row, of the middle ones: jumps are no usual move."""
+    """(n_sensors,): the usual move from row to row."""
     follows = (segment[1:] == segment[:-1]) & use[1:] & use[:-1]
-    moves = np.abs(np.diff(steady, axis=0)[follows])
-    out = np.zeros(steady.shape[1])
-    for k, column in enumerate(moves.T):
-        has = column[~np.isnan(column)]
-        if len(has):
-            usual = has[has <= np.quantile(has, 0.99)]
-            out[k] = np.sqrt(np.mean(usual**2))
-    return np.maximum(out, SPREAD_MIN / 10)
+    moves = np.diff(steady, axis=0)[follows]
+    usual = [usual_move(column) or 0.0 for column in moves.T]
+    steps: Floats = np.maximum(np.array(usual), SPREAD_MIN / 10)
+    return steps
 
 
 def _flat_rows(readings: Floats, segment: Integers, use: Booleans) -> Floats:

@@ -19,12 +19,17 @@ FACTOR_MIN = 1.5
 FOLLOWS_MIN = 0.9  # Correlation with what is expected.
 EXPLAINED_MIN = 0.5
 ROWS_MIN = 8
+# Powers of ten; seconds and minutes; m/s and km/h; psi and kPa, bar and psi; °F and °C; lb and kg; mile and km;
+# gallon and litre; hp and kW; inch and mm; foot and metre.
+UNIT_FACTORS = (10.0, 100.0, 1e3, 1e6, 60.0, 3.6, 6.895, 14.504, 1.8, 2.2046, 1.6093, 3.7854, 1.341, 25.4, 3.2808)
+UNIT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
 class SensorEvent:
     """One sensor around an event: its `readings` (n_rows,) and what was `expected`, in its own units, and `sigmas`
-    (n_rows,), how far off in usual deviations. `first`: the row with which the event begins. Of training: `center`,
+    (n_rows,), how far off in usual deviations. `first`: the row with which what is judged begins;
+    `core`: the rows in which something deviates. Of training: `center`,
     `scale` (of one robust sigma), `step` (usual move, in sigmas), `flat_rows`, `explained`, `seen` (lowest, highest).
     """
 
@@ -32,6 +37,7 @@ class SensorEvent:
     expected: Floats
     sigmas: Floats
     first: int
+    core: slice
     center: float
     scale: float
     step: float
@@ -49,8 +55,16 @@ def signature(sensor: SensorEvent) -> str | None:
     return None
 
 
+def usual_move(moves: Floats) -> float | None:
+    """The root mean square of moves but for the largest tenth, which may be jumps; None of fewer than ROWS_MIN - 1."""
+    moves = np.sort(np.abs(moves[~np.isnan(moves)]))
+    return float(np.sqrt(np.mean(moves[: len(moves) - len(moves) // 10] ** 2))) if len(moves) >= ROWS_MIN - 1 else None
+
+
 def flat_since(sensor: SensorEvent) -> int | None:
-    """The row with which a run of unchanged readings begins that training did not know and the event holds."""
+    """The row with which a run of unchanged readings begins that the event holds and training did not know, neither so
+    long nor anywhere near.
+    """
     readings = sensor.readings
     if len(readings) < FLAT_ROWS_MIN:
         return None
@@ -62,7 +76,10 @@ def flat_since(sensor: SensorEvent) -> int | None:
     longest = int(np.argmax(inside))
     n_rows = int(ends[longest] - starts[longest] + 1)
     n_event = len(readings) - sensor.first
-    enough = n_rows >= max(FLAT_ROWS_MIN, FLAT_TIMES * sensor.flat_rows)
+    low, high = sensor.seen
+    margin = high - low
+    is_elsewhere = not low - margin <= readings[ends[longest]] <= high + margin
+    enough = n_rows >= (FLAT_ROWS_MIN if is_elsewhere else max(FLAT_ROWS_MIN, FLAT_TIMES * sensor.flat_rows))
     return int(starts[longest]) if enough and inside[longest] >= min(n_event / 2, n_rows) else None
 
 
@@ -73,9 +90,11 @@ def _flat(sensor: SensorEvent) -> str | None:
         low, high = sensor.seen
         where = "" if low <= value <= high else ", where it never was"
         return f"stands still at {value:.4g}{where}"
-    moves = np.diff(sensor.readings[sensor.first :])
-    if len(moves) >= ROWS_MIN and np.sqrt(np.nanmean(moves**2)) < STILL_SHARE * sensor.step * sensor.scale:
-        return f"hardly moves at {np.nanmedian(sensor.readings[sensor.first :]):.4g}"
+    inside = sensor.readings[sensor.core]
+    moves = usual_move(np.diff(inside)) if len(inside) > ROWS_MIN else None
+    often_still = len(inside) < FLAT_TIMES * sensor.flat_rows
+    if moves is not None and not often_still and moves < STILL_SHARE * sensor.step * sensor.scale:
+        return f"hardly moves at {np.nanmedian(inside):.4g}"
     return None
 
 
@@ -93,7 +112,7 @@ def _spike(sensor: SensorEvent) -> str | None:
 
 
 def _rescaled(sensor: SensorEvent) -> str | None:
-    readings, expected = sensor.readings[sensor.first :], sensor.expected[sensor.first :]
+    readings, expected = sensor.readings[sensor.core], sensor.expected[sensor.core]
     has = ~np.isnan(readings)
     readings, expected = readings[has], expected[has]
     if len(readings) < ROWS_MIN:
@@ -104,8 +123,10 @@ def _rescaled(sensor: SensorEvent) -> str | None:
         factor = float(np.sign(follows) * spread / np.std(expected))
         if abs(follows) >= FOLLOWS_MIN and (factor < 0 or _is_factor(factor)):
             return f"follows what is expected of it, times {factor:.3g}"
-    usual = sensor.step * sensor.scale
-    moves = np.sqrt(np.mean(np.diff(readings) ** 2)) / usual
+    converted = _converted(sensor)
+    if converted is not None:
+        return converted
+    moves = (usual_move(np.diff(readings)) or 0.0) / (sensor.step * sensor.scale)
     level = float(np.median(readings)) / sensor.center if sensor.center else 0.0
     if level > 0 and moves > 0 and _is_factor(level) and _is_factor(moves):
         by_level, by_moves = np.log(level), np.log(moves)
@@ -114,18 +135,37 @@ def _rescaled(sensor: SensorEvent) -> str | None:
     return None
 
 
+def _converted(sensor: SensorEvent) -> str | None:
+    """Where the sensor jumped from one reading to what that is in another unit."""
+    before, after = sensor.readings[: sensor.core.start][-ROWS_MIN:], sensor.readings[sensor.core][:ROWS_MIN]
+    before, after = before[~np.isnan(before)], after[~np.isnan(after)]
+    if len(before) < ROWS_MIN or len(after) < ROWS_MIN:
+        return None
+    was, is_now = float(np.median(before)), float(np.median(after))
+    if abs(is_now - was) < SPIKE_SIGMAS * sensor.scale or was == 0:
+        return None
+    factor = is_now / was
+    for unit in UNIT_FACTORS:
+        for each in (unit, 1 / unit):
+            if abs(factor / each - 1) < UNIT_TOLERANCE:
+                return f"reads as if multiplied by {each:.4g} from one row to the next, as in another unit"
+    for converted in (1.8 * was + 32, (was - 32) / 1.8, was + 273.15, was - 273.15):
+        if converted and abs(is_now / converted - 1) < UNIT_TOLERANCE:
+            return f"reads {is_now:.4g} after {was:.4g}, as in another unit of temperature"
+    return None
+
+
 def _is_factor(factor: float) -> bool:
     return factor >= FACTOR_MIN or factor <= 1 / FACTOR_MIN
 
 
 def _noisy(sensor: SensorEvent) -> str | None:
-    moves = np.diff(sensor.readings[sensor.first :])
-    moves = moves[~np.isnan(moves)]
-    sigmas = sensor.sigmas[sensor.first :]
+    moves = usual_move(np.diff(sensor.readings[sensor.core]))
+    sigmas = sensor.sigmas[sensor.core]
     sigmas = sigmas[~np.isnan(sigmas)]
-    if len(moves) < ROWS_MIN:
+    if moves is None or len(sigmas) < ROWS_MIN:
         return None
-    times = np.sqrt(np.mean(np.clip(moves / sensor.scale, -1e6, 1e6) ** 2)) / sensor.step
+    times = moves / sensor.scale / sensor.step
     is_centred = abs(np.median(sigmas)) < 0.5 * np.sqrt(np.mean(sigmas**2))
     return f"is {times:.1f} times as noisy as usual" if times >= NOISE_TIMES and is_centred else None
 
@@ -134,12 +174,12 @@ def _shifted(sensor: SensorEvent) -> str | None:
     """One that the others tell well, and still do, but for an offset that came within two rows."""
     if sensor.explained < 0.8 or sensor.first < FLAT_ROWS_MIN:
         return None
-    inside = sensor.sigmas[sensor.first :]
+    inside = sensor.sigmas[sensor.core]
     inside = inside[~np.isnan(inside)]
     if len(inside) < ROWS_MIN or abs(np.median(inside)) < 6 or np.std(inside) > 2:
         return None
     jumps = np.abs(sensor.sigmas[2:] - sensor.sigmas[:-2])
-    offset = float(np.nanmedian(sensor.readings[sensor.first :] - sensor.expected[sensor.first :]))
+    offset = float(np.nanmedian(sensor.readings[sensor.core] - sensor.expected[sensor.core]))
     if np.nanmax(jumps) < 0.7 * abs(np.median(inside)):
         return None
     return f"follows what is expected of it with an offset of {offset:.4g}"

@@ -35,7 +35,8 @@ log = logger(__name__)
 class Workplace:
     """The ports of the jobs. `scratch` is a folder that is emptied at each start: what a killed child left is gone.
 
-    `late`: how long after its window an input file still corrects the results.
+    `late`: how long after its window an input file still corrects the results. `is_parquet_wanted`: results are
+    written as Parquet too. `scores_kept_for`: in the database.
     """
 
     database: Database
@@ -46,6 +47,8 @@ class Workplace:
     clock: Clock
     limits: Limits = OWN
     late: timedelta = timedelta(hours=24)
+    is_parquet_wanted: bool = False
+    scores_kept_for: timedelta = timedelta(days=90)
 
     def now(self) -> datetime:
         now = self.clock.now()

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, text
@@ -72,16 +71,17 @@ def page(
             ) from None
         parameters |= {f"position_{i}": value for i, value in enumerate(position)}
     n_rows = request.get("MaxResults") or PAGE_ROWS_DEFAULT
-    statement = _statement(listing, frozenset(given), bool(token), context.database.extremes)
-    with context.database.reading() as connection:
-        rows = list(connection.execute(statement, parameters | {"n_rows": n_rows + 1}))
+    parameters["n_rows"] = n_rows + 1
+    rows = context.database.questions.ask(
+        parameters, _statement, listing, frozenset(given), bool(token), context.database.extremes
+    )
     if len(rows) <= n_rows:
         return rows, None
     rows.pop()
     return rows, context.ports.tokens.seal(_position(listing, rows[-1]), sealed_for)
 
 
-@lru_cache(maxsize=1024)  # Bounded by the listings and the subsets of their filters.
+# As many statements as there are listings and subsets of their filters.
 def _statement(listing: Listing, given: frozenset[str], is_continued: bool, extremes: tuple[str, str]) -> Select[Any]:
     keys = ", ".join(listing.key)
     greatest, least = extremes
@@ -107,7 +107,7 @@ def _joined(function: str, bounds: list[str]) -> str:
 
 
 def _position(listing: Listing, row: Row[Any]) -> list[str | int]:
-    values = [row._mapping[key.rsplit(".", 1)[-1]] for key in listing.key]
+    values = [getattr(row, key.rsplit(".", 1)[-1]) for key in listing.key]
     return [to_microseconds(value) if isinstance(value, datetime) else value for value in values]
 
 

@@ -1,5 +1,6 @@
 """Model versions: what each training made, and which one is active."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -18,30 +19,32 @@ from openlookout.api.types import (
 from openlookout.operations.changes import changing
 from openlookout.operations.listing import INTEGER_MAX, Listing, page
 from openlookout.operations.models import described_training, find_model, model_arn
-from openlookout.operations.operation import Context, named, operation, s3_object
+from openlookout.operations.operation import Context, operation, s3_object
 from openlookout.store.model_versions import activate
-from openlookout.store.tables import dataset, model, model_version
+from openlookout.store.tables import dataset, model_version
 
+_MODEL_ID = "(SELECT id FROM model WHERE account = :account AND region = :region AND name = :ModelName)"
 MODEL_VERSIONS = Listing(
     source=select(
+        model_version.c.model_id,
         model_version.c.version,
         model_version.c.created_at,
         model_version.c.status,
         model_version.c.source_type,
         model_version.c.quality,
     ),
-    scope="model_id = :model_id",  # Always applied: no model, no rows.
+    scope=f"model_id = {_MODEL_ID}",  # Always applied: no model, no rows.
     key=("version",),
     filters={"Status": "status = :Status", "SourceType": "source_type = :SourceType"},
     # CreatedAt strictly increases with the version, so a time is a version: found by one look into an index instead of
     # by reading every version before it.
     above={
-        "CreatedAtStartTime": "COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
+        "CreatedAtStartTime": f"COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = {_MODEL_ID}"
         " AND v.created_at <= :CreatedAtStartTime ORDER BY v.created_at DESC LIMIT 1), 0)",
         "MinModelVersion": ":MinModelVersion - 1",
     },
     below={
-        "CreatedAtEndTime": "COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = :model_id"
+        "CreatedAtEndTime": f"COALESCE((SELECT v.version FROM model_version v WHERE v.model_id = {_MODEL_ID}"
         f" AND v.created_at >= :CreatedAtEndTime ORDER BY v.created_at LIMIT 1), {INTEGER_MAX})",
         "MaxModelVersion": ":MaxModelVersion + 1",
     },
@@ -57,12 +60,11 @@ def list_model_versions(context: Context, request: ListModelVersionsRequest) -> 
     Raises:
         ValidationException: NextToken was issued for another account or for other filters.
     """
-    identity = _model_id(context, request.get("ModelName"))
-    rows, next_token = page(context, MODEL_VERSIONS, request, {"model_id": identity})
-    return {
-        "ModelVersionSummaries": [_summary(context, request["ModelName"], identity, row) for row in rows],
-        "NextToken": next_token,
-    }
+    name = request.get("ModelName")
+    scope = {"account": context.account, "region": context.region, "ModelName": name}
+    rows, next_token = page(context, MODEL_VERSIONS, request, scope)
+    arn = model_arn(context, name, rows[0].model_id) if name and rows else ""
+    return {"ModelVersionSummaries": [_summary(name or "", arn, row) for row in rows], "NextToken": next_token}
 
 
 @operation
@@ -130,14 +132,6 @@ def update_active_model_version(
     }
 
 
-def _model_id(context: Context, name: str | None) -> str:
-    if name is None:
-        return ""
-    with context.database.reading() as connection:
-        found = named(context, connection, model, name)
-    return "" if found is None else str(found.id)
-
-
 def _find_version(connection: Connection, of: Row[Any], number: int) -> Row[Any]:
     """Give the version's row.
 
@@ -154,15 +148,15 @@ def _find_version(connection: Connection, of: Row[Any], number: int) -> Row[Any]
     return found
 
 
-def _summary(context: Context, name: str, model_id: str, row: Row[Any]) -> ModelVersionSummary:
-    arn = model_arn(context, name, model_id)
+def _summary(model_name: str, arn: str, row: Sequence[Any]) -> ModelVersionSummary:
+    _, number, created_at, status, source_type, quality = row
     return {
-        "ModelName": name,
+        "ModelName": model_name,
         "ModelArn": arn,
-        "ModelVersion": row.version,
-        "ModelVersionArn": f"{arn}/model-version/{row.version}",
-        "CreatedAt": row.created_at,
-        "Status": row.status,
-        "SourceType": row.source_type,
-        "ModelQuality": row.quality,
+        "ModelVersion": number,
+        "ModelVersionArn": f"{arn}/model-version/{number}",
+        "CreatedAt": created_at,
+        "Status": status,
+        "SourceType": source_type,
+        "ModelQuality": quality,
     }

@@ -4,11 +4,11 @@ The key lives in the database: it survives a restart, and all API processes shar
 """
 
 import base64
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
@@ -19,6 +19,8 @@ from openlookout.store.tables import secret
 
 SECRET_NAME = "page-token-key"  # noqa: S105  # A row's name.
 NONCE_BYTES = 12
+
+_SCOPE = msgspec.json.Encoder(order="deterministic")
 
 Position = Sequence[str | int]
 
@@ -52,7 +54,7 @@ class Tokens:
 
     def seal(self, position: Position, scope: Any) -> str:
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, json.dumps(list(position)).encode(), _bytes(scope))
+        sealed = self._cipher.encrypt(nonce, msgspec.json.encode(position), _bytes(scope))
         return base64.urlsafe_b64encode(nonce + sealed).decode()
 
     def open(self, token: str, scope: Any) -> list[str | int]:
@@ -65,7 +67,7 @@ class Tokens:
             raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
             if base64.urlsafe_b64encode(raw) != token.encode():  # The last letter has bits that mean nothing.
                 raise InvalidToken
-            position: list[str | int] = json.loads(
+            position: list[str | int] = msgspec.json.decode(
                 self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bytes(scope))
             )
         except (InvalidTag, ValueError):
@@ -74,4 +76,4 @@ class Tokens:
 
 
 def _bytes(scope: Any) -> bytes:
-    return json.dumps(scope, sort_keys=True, separators=(",", ":")).encode()
+    return _SCOPE.encode(scope)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from openlookout.store import schema
+from openlookout.store.questions import Questions
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 POSTGRES_POOL_SIZE = 20
@@ -36,6 +37,7 @@ class Database:
         self.url = make_url(_with_driver(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self.questions = Questions(self.engine)
 
     @property
     def extremes(self) -> tuple[str, str]:
@@ -76,6 +78,7 @@ class Database:
             schema.check(connection)
 
     def close(self) -> None:
+        self.questions.close()
         self.engine.dispose()
 
 

@@ -4,6 +4,7 @@ Times are kept as whole microseconds since the epoch, so that SQLite and Postgre
 are compared byte by byte on both. What a client sent as a structure, and nothing ever filters by, is kept as JSON text.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -49,8 +51,13 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         return None if value is None else to_microseconds(value)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else from_microseconds(value)
+    # Not process_result_value: SQLAlchemy would wrap it twice, and a page of rows is made of many times.
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002
+        return _from_column
+
+
+def _from_column(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + value * MICROSECOND
 
 
 # Without COLLATE "C" PostgreSQL orders names by the locale, and pages would differ from SQLite's.
@@ -314,6 +321,7 @@ inference_execution = Table(
     Column("failed_reason", Text),
     Column("result_bucket", Text),
     Column("result_key", Text),
+    Column("score_max", Float),  # Of its rows; absent where none has a score.
     Column("revision", Integer, nullable=False, server_default="0"),  # How often its results were corrected.
     Column("inputs", JSON(none_as_null=True)),  # Marks of the files that it found; see jobs/late.py.
     UniqueConstraint("scheduler_id", "due_at"),

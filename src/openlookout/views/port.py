@@ -15,9 +15,11 @@ from sqlalchemy import select
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException
 from openlookout.buckets.buckets import BucketSettings
+from openlookout.console.ports import Asset
 from openlookout.jobs.children import Children
 from openlookout.store.database import Database
 from openlookout.store.tables import dataset, ingestion_job, to_microseconds
+from openlookout.views import assets
 
 SECONDS_MAX = 60.0
 N_CHILDREN = 2
@@ -33,6 +35,14 @@ class Views:
 
     def close(self) -> None:
         self._children.close()
+
+    def assets(self, caller: Caller, now: datetime) -> list[Asset]:
+        """Give all assets of the caller, worst first."""
+        return assets.assets(self._database, caller, now)
+
+    def sparks(self, caller: Caller, schedulers: Sequence[str], now: datetime) -> dict[str, list[float | None]]:
+        """Give the highest scores of the last seven days; see `views/assets.py`."""
+        return assets.sparks(self._database, caller, schedulers, now)
 
     def readings(
         self, caller: Caller, dataset_name: str, sensors: Sequence[str], start: datetime | None, end: datetime | None

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -17,10 +17,11 @@ CONTENT_TYPE = "application/x-amz-json-1.0"
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "application/x-amz-json-1.1", "application/json", ""})
 TARGET_PREFIX = "AWSLookoutEquipmentFrontendService."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+SECONDS_EXACT_MAX = 2**32  # Below, a float of seconds tells every microsecond from the next.
 DIGITS_MAX = 400  # Of one number: Python's conversion is quadratic in the digits.
 NESTING_MAX = 64  # The deepest request of the API has 6 levels; each Python would stop at another depth.
 
+_AS_THEY_ARE = frozenset({str, int, float, bool})
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -84,20 +85,30 @@ def error_body(error: ServiceError) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {member: _plain(given) for member, given in value.items() if given is not None}
+    # By the very type first: most members are plain, and asking an abstract class about each costs more than the rest.
+    kind = type(value)
+    if kind is datetime:
+        return _seconds(value)
+    if kind is list:
+        return [_plain(item) for item in value]
+    if kind is dict or isinstance(value, Mapping):
+        return {
+            member: given if type(given) in _AS_THEY_ARE else _plain(given)
+            for member, given in value.items()
+            if given is not None
+        }
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return _seconds(value)
     return value
 
 
-def _seconds(at: datetime) -> Decimal:
+def _seconds(at: datetime) -> msgspec.Raw:
     """Seconds since 1970 with milliseconds, as the service showed times; with microseconds where a time has them."""
-    microseconds = (at - EPOCH) // MICROSECOND
-    milliseconds, rest = divmod(microseconds, 1000)
-    return Decimal(microseconds).scaleb(-6) if rest else Decimal(milliseconds).scaleb(-3)
+    if at.tzinfo is UTC and 0 <= (seconds := at.timestamp()) < SECONDS_EXACT_MAX:
+        return msgspec.Raw(f"{seconds:.6f}" if at.microsecond % 1000 else f"{seconds:.3f}")
+    since = abs(at - EPOCH)
+    sign, whole, micros = "-" if at < EPOCH else "", since.days * 86_400 + since.seconds, since.microseconds
+    return msgspec.Raw(f"{sign}{whole}.{micros:06}" if micros % 1000 else f"{sign}{whole}.{micros // 1000:03}")
 
 
 def _check_nesting(body: bytes) -> None:

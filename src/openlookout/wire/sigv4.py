@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
@@ -31,6 +31,7 @@ REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HEADERS_REQUIRED = ("host", "x-amz-date")
 
 _SPACES = re.compile(" +")
+_STAMP = re.compile("[0-9]{8}T[0-9]{6}Z")
 _AUTHORIZATION = re.compile(
     rf"{ALGORITHM}\s+Credential=(?P<credential>[^,\s]+)\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})"
@@ -120,12 +121,15 @@ def _parse(request: Request) -> _Signature:
     for name in (*needed, *headers):
         if name not in headers or name not in request.headers:
             raise IncompleteSignatureException(f"The header '{name[:64]}' must be there and signed.")
+    if request.headers.get("x-amz-content-sha256") == UNSIGNED_PAYLOAD:
+        raise IncompleteSignatureException(f"The body must be signed; {UNSIGNED_PAYLOAD} lets others choose it.")
     return _Signature(parts[0], parts[1], parts[2], headers, match["signature"])
 
 
 def _check_age(stamp: str, date: str, now: datetime) -> None:
     try:
-        at = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+        # Many times faster than strptime, but it takes other forms too.
+        at = datetime.fromisoformat(stamp if _STAMP.fullmatch(stamp) else "")
     except ValueError:
         raise IncompleteSignatureException(f"X-Amz-Date must be YYYYMMDDTHHMMSSZ, not '{stamp[:32]}'.") from None
     if not stamp.startswith(date + "T"):
@@ -144,9 +148,7 @@ def _check_age(stamp: str, date: str, now: datetime) -> None:
 
 
 def _canonical(request: Request, signed: _Signature) -> str:
-    payload = request.headers.get("x-amz-content-sha256")
-    if payload != UNSIGNED_PAYLOAD:
-        payload = hashlib.sha256(request.body).hexdigest()
+    payload = hashlib.sha256(request.body).hexdigest()
     pairs = [part.partition("=") for part in request.query.split("&") if part]
     query = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
     lines = [
