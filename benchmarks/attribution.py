@@ -54,7 +54,7 @@ def cases(rows: np.ndarray, segment: np.ndarray, seed: int) -> Iterator[tuple[bo
     cut = len(rows) * 4 // 5
     first = max(cut - TRAINING_ROWS_MAX, 0)
     try:
-        detector = fit(rows[first:cut], np.ones(cut - first, bool), segment[first:cut], seed=0)
+        detector = fit(rows[first:cut], np.ones(cut - first, bool), segment[first:cut])
     except TrainingError:
         return
     held, where = rows[cut:][:HELD_OUT_ROWS_MAX], segment[cut:][:HELD_OUT_ROWS_MAX]
