@@ -2,8 +2,8 @@
 
 `BENCH_DATA=… python benchmarks/attribution.py` prints a line a data set: faults planted, alarms, share of the alarmed
 events whose first-ranked sensor is the planted one, and chance (one over the sensors) beside. The detector is fitted on
-the first four fifths of a series' normal history; the rest is scored with one fault at a time. Rows that alarm without the
-fault are not counted: nothing was planted that they could name.
+the first four fifths of a series' normal history; the rest is scored with one fault at a time. Rows that alarm without
+the fault are not counted: nothing was planted that they could name.
 """
 
 import os
