@@ -109,10 +109,10 @@ class Ensemble:
         scored = list(self._members(features, segments))
         now = self.calibration.units(np.column_stack([score for score, _ in scored])[before:])
         units = np.vstack([state["units"], now])
-        ranking = combined(units, segments, self.ranking, RANKING_SPANS)[before:]
+        ranking = ranked(units, segments, self.ranking)[before:]
         smooth = smoothed(units, segments, HOLDING_SPAN)[before:]
-        begins = combined(now, segment, self.deciding, ()) > self.limit
-        held = combined(smooth, segment, self.deciding, ()) > HOLDING_SHARE * self.limit
+        begins = decided(now, self.deciding) > self.limit
+        held = decided(smooth, self.deciding) > HOLDING_SHARE * self.limit
         goes_on = bool(len(segment)) and bool(state["is_alarm"]) and segment[0] == state["segment"]
         alarm = holding(begins, held, segment, goes_on=goes_on)
         anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm, ranking, self.limit))
@@ -159,12 +159,18 @@ def two_tiers(alarm: Booleans, ranking: Floats, limit: float) -> Floats:
     return np.where(alarm, np.maximum(np.round(0.5 + rank, 5), 0.50001), np.minimum(np.round(rank, 5), 0.5))
 
 
-def combined(units: Floats, segment: Integers, weights: Floats, spans: tuple[int, ...]) -> Floats:
-    """(n_rows,): the weighted geometric mean of members, smoothed over each span; over none: of each row by itself."""
-    at_spans = [smoothed(units, segment, span) for span in spans] or [units]
-    logarithms = np.hstack([np.log(FLOOR + values) for values in at_spans])
-    combined: Floats = np.exp(times(logarithms, np.tile(weights / len(at_spans), len(at_spans))[:, None])[:, 0])
-    return combined
+def decided(units: Floats, weights: Floats) -> Floats:
+    """(n_rows,): the weighted power mean of members, of exponent a half: several must say it, none can veto."""
+    scores: Floats = times(np.sqrt(FLOOR + units), weights[:, None])[:, 0] ** 2
+    return scores
+
+
+def ranked(units: Floats, segment: Integers, weights: Floats) -> Floats:
+    """(n_rows,): the weighted geometric mean of members, each smoothed over all spans."""
+    logarithms = np.hstack([np.log(FLOOR + smoothed(units, segment, span)) for span in RANKING_SPANS])
+    n = len(RANKING_SPANS)
+    scores: Floats = np.exp(times(logarithms, np.tile(weights / n, n)[:, None])[:, 0])
+    return scores
 
 
 def _contribution(shares: list[Floats], weights: Floats, missing: Booleans) -> Floats:

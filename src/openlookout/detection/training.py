@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
-from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, combined
+from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided
 from openlookout.detection.expectation import fit_expectation
 from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.levels import Levels, fit_levels
@@ -105,7 +105,7 @@ def fit(readings: Floats, normal: Booleans, segment: Integers) -> Ensemble:
     known = np.maximum(np.concatenate([each.known for each in fitted]), KNOWN_MIN)
     deciding = _deciding(fitted, unit / known, np.median(quantiles, axis=0) / known)
     ranking = _ranking(fitted, _share_beyond(segment[use], levels.span))
-    scores = combined(calibration.units(held_out), stretch, deciding, ())
+    scores = decided(calibration.units(held_out), deciding)
     limit = _limit([scores[block] for block in blocks]) * float(np.exp(SHORT_ROWS / n_normal))
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
