@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openlookout.detection.contract import Booleans, Integers
-from openlookout.detection.ensemble import holding
+from openlookout.detection.ensemble import holding, twice
 from openlookout.detection.members import KNOTS_MAX, fit_tails
 from openlookout.detection.training import _share_beyond
 
@@ -32,6 +32,18 @@ def test_an_alarm_lasts_while_it_is_held_and_ends_with_its_segment(
     assert holding(begins, held, segment, goes_on=goes_on).tolist() == held_row_by_row(
         begins, held, segment, goes_on=goes_on
     )
+
+
+@given(rows=ROWS, before=st.booleans())
+def test_an_alarm_begins_with_two_rows_over_the_limit_or_the_first_of_a_segment(
+    rows: list[tuple[bool, bool, int]], before: bool
+) -> None:
+    over, segment = np.array([row[0] for row in rows], bool), np.sort(np.array([row[2] for row in rows], np.int64))
+    wanted = [
+        bool(over[row] and (before if row == 0 else segment[row] != segment[row - 1] or over[row - 1]))
+        for row in range(len(rows))
+    ]
+    assert twice(over, segment, before=before).tolist() == wanted
 
 
 def test_a_tail_counts_the_values_of_training_that_are_as_extreme() -> None:

@@ -6,8 +6,9 @@ each other, blocks tell how normal differs from one time to another.
 
 Two questions, two answers. *Does it alarm* is decided row by row by members that proved steady, mostly with the slow
 levels of wandering sensors taken off: what is smoothed alarms late, and long after the machine is well again. An alarm
-is held while the last rows together nearly exceed the limit, so that one fault is one event. *How unusual is it*, which
-orders rows within alarms and within the others, is smoothed, and sees levels first of all.
+begins with two rows in a row over the limit, or one over what hardly a row of training reached, and is held while the
+last rows together nearly exceed the limit, so that one fault is one event. *How unusual is it*, which orders rows
+within alarms and within the others, is smoothed, and sees levels first of all.
 """
 
 from collections.abc import Iterator
@@ -63,8 +64,8 @@ class Ensemble:
 
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
     views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
-    each summing to 1. `limit`: what the deciding score exceeds in an alarm. `expectation`: what events are explained
-    with.
+    each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
+    begins. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
@@ -74,6 +75,7 @@ class Ensemble:
     deciding: Floats
     ranking: Floats
     limit: float
+    peak_limit: float
     expectation: Expectation
 
     @property
@@ -96,6 +98,7 @@ class Ensemble:
             "units": np.empty((0, len(self.deciding))),
             "segments": np.empty(0, np.int64),
             "segment": np.array(-1),
+            "is_over": np.zeros((), np.bool_),
             "is_alarm": np.zeros((), np.bool_),
             **self.levels.fresh(),
         }
@@ -111,15 +114,18 @@ class Ensemble:
         units = np.vstack([state["units"], now])
         ranking = ranked(units, segments, self.ranking)[before:]
         smooth = smoothed(units, segments, HOLDING_SPAN)[before:]
-        begins = decided(now, self.deciding) > self.limit
+        deciding = decided(now, self.deciding)
+        over = deciding > self.limit
         held = decided(smooth, self.deciding) > HOLDING_SHARE * self.limit
-        goes_on = bool(len(segment)) and bool(state["is_alarm"]) and segment[0] == state["segment"]
-        alarm = holding(begins, held, segment, goes_on=goes_on)
+        goes_on = bool(len(segment)) and bool(segment[0] == state["segment"])
+        begins = (deciding > self.peak_limit) | twice(over, segment, before=bool(state["is_over"]) or not goes_on)
+        alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_alarm"]))
         anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm, ranking, self.limit))
         contribution = _contribution([share[before:] for _, share in scored], smooth * self.deciding, missing)
         keep = max(len(segments) - REACH_ROWS, 0)
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
-        last = {"segment": segment[-1:].reshape(()), "is_alarm": alarm[-1:].reshape(())} if len(segment) else {}
+        ends = {"segment": segment, "is_over": over, "is_alarm": alarm}
+        last = {name: values[-1:].reshape(()) for name, values in ends.items()} if len(segment) else {}
         return Scores(anomaly, contribution, steady.astype(np.float32)), {**state, **kept, **last, **levels}
 
     def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
@@ -135,6 +141,17 @@ class Ensemble:
         for view, values in zip(self.views, np.split(features, len(self.views), axis=1), strict=True):
             for member in view.members:
                 yield member.score(values, segment)
+
+
+def twice(over: Booleans, segment: Integers, *, before: bool) -> Booleans:
+    """(n_rows,): rows that are over as the row before them is; the first of a segment by itself.
+
+    `before`: whether the row before the first was over.
+    """
+    was = np.ones_like(over)
+    was[1:] = over[:-1] | (segment[1:] != segment[:-1])
+    was[:1] = before
+    return over & was
 
 
 def holding(begins: Booleans, held: Booleans, segment: Integers, *, goes_on: bool) -> Booleans:

@@ -63,6 +63,7 @@ def save(detector: Ensemble) -> bytes:
         "format": FORMAT,
         "version": VERSION,
         "limit": detector.limit.hex(),
+        "peak_limit": detector.peak_limit.hex(),
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
         "expectation": _put(detector.expectation, "expectation", arrays),
@@ -96,6 +97,7 @@ def load(content: bytes) -> Ensemble:
             arrays["deciding"],
             arrays["ranking"],
             float.fromhex(description["limit"]),
+            float.fromhex(description["peak_limit"]),
             _take(description["expectation"], arrays),
         )
     except DAMAGED as error:

@@ -23,7 +23,8 @@ CALIBRATION_QUANTILE = 0.90
 CALIBRATION_MIN = 1e-3
 PEAK_QUANTILE = 0.997
 WIDTH_MIN = 0.5
-LIMIT_QUANTILE = 0.995
+# What two rows in a row exceed in an alarm, and what one does.
+LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE = 0.995, 0.9995
 # One odd block must not blind the whole: its own peak is nearly the most that the limit can be.
 PEAK_EXCESS_MAX = 1.15
 T_95 = 2.132  # Student's t, one-sided 95 %, BLOCKS - 1 degrees of freedom.
@@ -106,12 +107,15 @@ def fit(readings: Floats, normal: Booleans, segment: Integers) -> Ensemble:
     deciding = _deciding(fitted, unit / known, np.median(quantiles, axis=0) / known)
     ranking = _ranking(fitted, _share_beyond(segment[use], levels.span))
     scores = decided(calibration.units(held_out), deciding)
-    limit = _limit([scores[block] for block in blocks]) * float(np.exp(SHORT_ROWS / n_normal))
+    limit, peak_limit = (
+        _limit([np.quantile(scores[block], share) for block in blocks]) * float(np.exp(SHORT_ROWS / n_normal))
+        for share in (LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE)
+    )
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
     )
     views = tuple(each.view for each in fitted)
-    return Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, expectation)
+    return Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, max(limit, peak_limit), expectation)
 
 
 def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
@@ -222,8 +226,8 @@ def _quantiles(held_out: Floats, blocks: list[Integers], share: float) -> Floats
     return out
 
 
-def _limit(blocks: list[Floats]) -> float:
-    """What a block of normal rows hardly exceeds: a one-sided prediction limit over the peaks of the blocks."""
-    peaks = np.log([np.quantile(block, LIMIT_QUANTILE) for block in blocks])
+def _limit(reached: Sequence[float]) -> float:
+    """What a block of normal rows hardly exceeds, from what each did: a one-sided prediction limit."""
+    peaks = np.log(reached)
     limit = peaks.mean() + T_95 * peaks.std(ddof=1) * np.sqrt(1 + 1 / len(peaks))
     return float(np.exp(min(limit, peaks.max() + np.log(PEAK_EXCESS_MAX))))
