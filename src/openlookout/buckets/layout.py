@@ -21,6 +21,11 @@ def statistics(ingestion_prefix: str) -> str:
     return f"{ingestion_prefix}statistics.json"
 
 
+def marks(ingestion_prefix: str) -> str:
+    """Where the faults of an ingestion's readings are, for whoever looks at them."""
+    return f"{ingestion_prefix}marks.json"
+
+
 def part(ingestion_prefix: str, component: str, number: int) -> str:
     return f"{ingestion_prefix}{_segment(component)}/{number:06}.parquet"
 
@@ -104,6 +109,11 @@ def earlier_results(key: str, revision: int) -> str:
 def evidence(output_prefix: str, data_start: datetime) -> str:
     """Beside the results: what speaks for the events of the execution. Ours."""
     return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/evidence.jsonl"
+
+
+def results_parquet(results_key: str) -> str:
+    """Where the same results are as Parquet, if they are wanted."""
+    return results_key.removesuffix(".jsonl") + ".parquet"
 
 
 def pointwise_diagnostics(output_prefix: str, model_name: str, number: int) -> str:

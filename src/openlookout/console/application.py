@@ -18,13 +18,23 @@ from openlookout.api.errors import (
 )
 from openlookout.api.service_error import ServiceError
 from openlookout.console import sessions, static_files
-from openlookout.console.pages import datasets, events, models, overview, retraining, sign_in, verdicts, versions
+from openlookout.console.pages import (
+    datasets,
+    events,
+    models,
+    overview,
+    retraining,
+    sign_in,
+    verdicts,
+    versions,
+    wizard,
+)
 from openlookout.console.ports import Console
 from openlookout.console.visit import NOTICE, PAGES, Notice, Page, Visit
 from openlookout.logs import logger
 
 # Importing a module registers its pages.
-ROOMS = (overview, datasets, models, versions, retraining, events, verdicts, sign_in)
+ROOMS = (overview, datasets, wizard, models, versions, retraining, events, verdicts, sign_in)
 
 FORM_BYTES_MAX = 2 * 2**20
 FIELDS_MAX = 10_000
