@@ -1,5 +1,6 @@
 """The command line: parses arguments and calls. Each command loads only the part it needs."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -181,6 +182,7 @@ def replay(
     """Score historic or late input files of a scheduler, and correct its results and events."""
     from openlookout.app.refused import StartRefused
     from openlookout.app.replay import replay as run
+    from openlookout.app.replay import sentence
     from openlookout.jobs.replay_request import ReplayRefused, Told
     from openlookout.settings import read_settings
 
@@ -195,14 +197,53 @@ def replay(
         _refuse(error)
     else:
         if told.status != "SUCCESS":
-            _refuse(ValueError(f"the replay failed: {told.failed_reason}"))
-        counts = told.counts
-        typer.echo(
-            f"Scored {counts['n_scored']:,} windows of {scheduler}: {counts['n_revised']:,} results corrected, "
-            f"{counts['n_failed']:,} windows have input that cannot be read"
-        )
+            _refuse(ValueError(sentence(scheduler, told)))
+        typer.echo(sentence(scheduler, told))
         sys.stdout.flush()
         os._exit(0)
+
+
+@app.command()
+def adopt(
+    source: Annotated[str, typer.Argument(help="What the old service left: s3://bucket/prefix/ or a folder.")],
+    labels: Annotated[str | None, typer.Option(help="Label files, where they are elsewhere.")] = None,
+    old_results: Annotated[str | None, typer.Option(help="Old results, where they are elsewhere.")] = None,
+    plan: Annotated[Path, typer.Option(help="The plan: written if it is not there, else done.")] = Path("adopt.yaml"),
+    report: Annotated[Path, typer.Option(help="Where the agreement report goes: .html, .json.")] = Path("agreement"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do the plan at once, as it was found.")] = False,
+    endpoint: Annotated[str | None, typer.Option(help="A service that runs. [default: one inside, on --data]")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Take over what Lookout for Equipment left: plan, make everything again, and compare with the old results."""
+    from rich.console import Console
+
+    from openlookout.adopt.leftovers import AdoptRefused
+    from openlookout.adopt.run import Request
+    from openlookout.adopt.run import adopt as run
+    from openlookout.app.foundation import bucket_settings
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.replay import replaying
+    from openlookout.clients import client as remote
+    from openlookout.embed import local
+    from openlookout.settings import read_settings
+
+    try:
+        settings = read_settings({"data": data, "account": account, "region": region})
+        buckets = bucket_settings(settings)
+        can_copy = endpoint is None or data is not None
+        request = Request(source, labels, old_results, plan, report, yes, buckets, can_copy)
+        if endpoint is None:
+            connect = lambda: local(settings.data, region_name=settings.region)  # noqa: E731
+        else:
+            connect = lambda: contextlib.nullcontext(remote(endpoint, region_name=settings.region))  # noqa: E731
+        code = run(request, connect, replaying(settings) if can_copy else None, Console())
+    except (AdoptRefused, StartRefused, ValueError) as error:
+        _refuse(error)
+    else:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 @app.command(name="export")

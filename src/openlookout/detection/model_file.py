@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from openlookout.detection.ensemble import Ensemble, View
+from openlookout.detection.ensemble import Calibration, Ensemble, View
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
-from openlookout.detection.members import Lagged, Level, Memory, Range, Windowed
+from openlookout.detection.members import Lagged, Level, Tails, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 3
+VERSION = 4
 KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling, Levels, Expectation)
+    kind.__name__: kind
+    for kind in (Level, Lagged, Windowed, Tails, Gaussian, Scaling, Levels, Calibration, Expectation)
 }
 
 
@@ -57,14 +58,16 @@ class ModelFileError(Exception):
 
 def save(detector: Ensemble) -> bytes:
     """Give the file. Loading it gives a detector with the same scores, to the bit."""
-    arrays: dict[str, np.ndarray] = {"calibration": detector.calibration, "deciding": detector.deciding}
+    arrays: dict[str, np.ndarray] = {"deciding": detector.deciding, "ranking": detector.ranking}
     description = {
         "format": FORMAT,
         "version": VERSION,
         "limit": detector.limit.hex(),
+        "peak_limit": detector.peak_limit.hex(),
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
         "expectation": _put(detector.expectation, "expectation", arrays),
+        "calibration": _put(detector.calibration, "calibration", arrays),
         "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
     }
     out = io.BytesIO()
@@ -90,9 +93,11 @@ def load(content: bytes) -> Ensemble:
             _take(description["scaling"], arrays),
             _take(description["levels"], arrays),
             tuple(_take_view(view, arrays) for view in description["views"]),
-            arrays["calibration"],
+            _take(description["calibration"], arrays),
             arrays["deciding"],
+            arrays["ranking"],
             float.fromhex(description["limit"]),
+            float.fromhex(description["peak_limit"]),
             _take(description["expectation"], arrays),
         )
     except DAMAGED as error:

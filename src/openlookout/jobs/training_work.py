@@ -37,7 +37,6 @@ from openlookout.timeseries.off_condition import parse_off_condition
 from openlookout.timeseries.sampling import SamplingError, learn_sampling
 from openlookout.timeseries.schema import parse_schema
 
-SEED = 0
 # How much of the data before the evaluation range is scored first, so that windows and smoothing are filled.
 WARM_UP_ROWS = 512
 
@@ -136,7 +135,7 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     normal = ~inside(times, labels.anomalies) & ~inside(times, labels.neutral)
     if not normal.any():
         raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
-    detector = fit(grid.values[on], normal, running_segments(grid)[on], seed=SEED)
+    detector = fit(grid.values[on], normal, running_segments(grid)[on])
     prefix = job["output"]
     buckets.write(SERVICE, layout.detector(prefix), save(detector))
     write_summary(buckets, prefix, job["schema"], sampling, job["off_condition"])
