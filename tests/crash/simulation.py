@@ -24,7 +24,7 @@ import psutil
 from crash.stage import Role, Stage, staged
 from crash.story import ACTIONS, LIVE, Story
 
-DELAY_SECONDS_MAX = 4.0
+DELAY_SECONDS_MAX = 3.0
 DEAD_SECONDS = 4.5  # Longer than ten beats of a simulated worker.
 FILE_BYTES_WHEN_FULL = 512
 INTERRUPTIONS_MAX = 2  # A third end of the process that does it lets a work fail, and rightly so.
@@ -227,7 +227,7 @@ def plan(draw: random.Random, n_points: int) -> Iterator[list[str]]:
     n = 0
     while n < n_points:
         faults: list[str] = []
-        for _ in range(draw.randint(2, 4)):
+        for _ in range(draw.randint(3, 6)):
             if not left:
                 left = draw.sample([*FAULTS], len(FAULTS))
             name = left.pop()
