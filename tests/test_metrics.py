@@ -126,8 +126,3 @@ def test_without_its_database_an_installation_still_says_so(tmp_path: Path) -> N
         "openlookout_database_up": {(): 0.0},
     }
     database.close()
-
-
-def test_every_logger_is_ours_so_that_an_embedding_program_is_not_talked_to() -> None:
-    others = [path.name for path in (ROOT / "src").rglob("*.py") if "structlog.get_logger" in path.read_text()]
-    assert others == []
