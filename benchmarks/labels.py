@@ -1,4 +1,4 @@
-"""What labelled failures of training are worth: later failures found, how early, and false rows, with labels and without.
+"""What labelled failures of training are worth: later failures found, how early, and false rows, told of or not.
 
 `python benchmarks/labels.py [--draws N]` prints a line a kind of fault. Six related sensors, thirteen small failures of
 120 rows; a detector is fitted on the first half of the time, with the failures in it left out, and told of or not.
