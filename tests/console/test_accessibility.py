@@ -24,6 +24,8 @@ PATHS = [
     "/models/spare/versions",
     "/models/air-handler/retraining",
     "/models/spare/retraining",
+    "/live/reactor-live",
+    "/live/air-handler-live",
 ]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

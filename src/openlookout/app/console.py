@@ -9,6 +9,7 @@ from typing import Any
 from openlookout.alerts import administration
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException
+from openlookout.api.service_error import ServiceError
 from openlookout.app.foundation import Foundation
 from openlookout.clock import Clock
 from openlookout.console.application import create_console
@@ -20,7 +21,7 @@ from openlookout.store.subjects import arn
 from openlookout.views.models import ModelViews
 from openlookout.views.port import Views
 from openlookout.wire import protocol
-from openlookout.wire.server import VALIDATORS, Dispatch, Server
+from openlookout.wire.server import VALIDATORS, Server
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
     views = Views(foundation.database, foundation.buckets, scratch)
     try:
         console = Console(
-            call=_validating(server.dispatch),
+            call=_validating(server),
             keys=server.keys,
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
@@ -46,11 +47,16 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
         views.close()
 
 
-def _validating(dispatch: Dispatch) -> Call:
-    """Let the console's requests pass the same gate as those of the wire."""
+def _validating(server: Server) -> Call:
+    """Let the console's requests pass the same gate as those of the wire, and refusals be recorded as theirs."""
 
     def call(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return dispatch(name, caller, VALIDATORS[name](protocol.parse(protocol.serialise(request)))) or {}
+        try:
+            valid = VALIDATORS[name](protocol.parse(protocol.serialise(request)))
+            return server.dispatch(name, caller, valid) or {}
+        except ServiceError as error:
+            server.refused(name, caller, request, error)
+            raise
 
     return call
 

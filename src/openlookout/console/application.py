@@ -21,6 +21,7 @@ from openlookout.console import sessions, static_files
 from openlookout.console.pages import (
     datasets,
     events,
+    live,
     models,
     overview,
     retraining,
@@ -34,7 +35,7 @@ from openlookout.console.visit import NOTICE, PAGES, Notice, Page, Visit
 from openlookout.logs import logger
 
 # Importing a module registers its pages.
-ROOMS = (overview, datasets, wizard, models, versions, retraining, events, verdicts, sign_in)
+ROOMS = (overview, datasets, wizard, models, versions, retraining, events, live, verdicts, sign_in)
 
 FORM_BYTES_MAX = 2 * 2**20
 FIELDS_MAX = 10_000

@@ -34,6 +34,16 @@ class Similar:
     similarity: float
 
 
+@dataclass(frozen=True)
+class LiveEvent:
+    """An event of live inference: the share of each sensor, and its evidence where there is any."""
+
+    start: datetime
+    end: datetime
+    shares: Mapping[str, float]
+    evidence: Mapping[str, Any] | None
+
+
 class Snoozes(Protocol):
     """Whether alerts of a model are quiet."""
 
@@ -72,6 +82,21 @@ class ModelViews(Protocol):
         self, caller: Caller, model: str, version: int, evidence: Mapping[str, Any], start: datetime
     ) -> Sequence[Similar]:
         """Give the events most like one that began at `start`: of the version's evaluation and of live inference."""
+        ...
+
+    def live_events(self, caller: Caller, scheduler: str) -> Sequence[LiveEvent]:
+        """Give the newest events longer than five minutes, the newest first."""
+        ...
+
+    def live_scores(self, caller: Caller, scheduler: str, span: Span) -> Series:
+        """Give scores over a span, by default the last week of data: `start`, `end`, `first`, `last`, `x` in ms, `y`.
+
+        `is_coarse`: the highest of each execution, for there are too many rows.
+        """
+        ...
+
+    def histogram(self, caller: Caller, scheduler: str, sensor: str) -> Series:
+        """Give how a sensor's readings are spread: `edges`, shares `then` (training) and `now`, `n_then`, `n_now`."""
         ...
 
     def file_labels(self, place: Mapping[str, Any]) -> Sequence[tuple[datetime, datetime]]:

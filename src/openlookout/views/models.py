@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException, ValidationException
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import ObjectNotFoundError
-from openlookout.console.model_ports import Evaluation, Similar, Span
+from openlookout.console.model_ports import Evaluation, LiveEvent, Similar, Span
 from openlookout.store.database import Database
 from openlookout.store.tables import (
+    accumulated,
     from_microseconds,
     inference_event,
+    inference_execution,
     inference_scheduler,
+    ingestion_job,
     model,
     model_version,
     to_microseconds,
@@ -26,6 +29,11 @@ from openlookout.store.tables import (
 # Of live events the newest are compared.
 COMPARED_MAX = 1000
 SIMILAR_MIN, SIMILAR_SHOWN = 0.5, 6
+EVENT_MIN = timedelta(minutes=5)  # As ListInferenceEvents.
+LIVE_SPAN = timedelta(days=7)
+# Of more executions the highest score is shown, of fewer every row.
+FILES_READ_MAX = 48
+EXECUTIONS_MAX = 20_000
 InChild = Callable[..., Mapping[str, Any]]
 
 
@@ -77,6 +85,84 @@ class ModelViews:
         found = [Similar(*one[:3], rating) for one, rating in zip(others, rated, strict=True) if rating >= SIMILAR_MIN]
         return sorted(found, key=lambda one: (-one.similarity, one.start))[:SIMILAR_SHOWN]
 
+    def live_events(self, caller: Caller, scheduler: str) -> list[LiveEvent]:
+        """Give the newest events longer than five minutes, the newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(inference_event)
+                .join(inference_scheduler, inference_scheduler.c.id == inference_event.c.scheduler_id)
+                .where(*_my_scheduler(caller, scheduler))
+                .order_by(inference_event.c.started_at.desc())
+                .limit(COMPARED_MAX)
+            ).all()
+        events = [LiveEvent(row.started_at, row.ended_at, row.diagnostics, row.evidence) for row in rows]
+        return [one for one in events if one.end - one.start > EVENT_MIN]
+
+    def live_scores(self, caller: Caller, scheduler: str, span: Span) -> Mapping[str, Any]:
+        """Give scores over a span, by default the last week of data; see `console/model_ports.py`."""
+        mine = (*_my_scheduler(caller, scheduler), inference_execution.c.status == "SUCCESS")
+        of = inference_execution.join(
+            inference_scheduler, inference_scheduler.c.id == inference_execution.c.scheduler_id
+        )
+        ends = inference_execution.c.data_end
+        with self._database.reading() as connection:
+            first = connection.execute(
+                select(func.min(inference_execution.c.data_start)).select_from(of).where(*mine)
+            ).scalar()
+            last = connection.execute(select(func.max(ends)).select_from(of).where(*mine)).scalar()
+            if first is None or last is None:
+                raise ResourceNotFoundException(f"The scheduler '{scheduler}' has no results yet.")
+            start, end = span[0] or max(first, last - LIVE_SPAN), span[1] or last
+            rows = connection.execute(
+                select(inference_execution)
+                .select_from(of)
+                .where(*mine, ends > start, inference_execution.c.data_start < end)
+                .order_by(ends)
+                .limit(EXECUTIONS_MAX)
+            ).all()
+        edges = {
+            name: to_microseconds(at) // 1000
+            for name, at in (("start", start), ("end", end), ("first", first), ("last", last))
+        }
+        if len(rows) <= FILES_READ_MAX:
+            places = [(row.result_bucket, row.result_key) for row in rows if row.result_key is not None]
+            return {**edges, "is_coarse": False, **self._in_child("live:results", places)}
+        x = [to_microseconds(row.data_end) // 1000 for row in rows]
+        return {**edges, "is_coarse": True, "x": x, "y": [row.score_max for row in rows]}
+
+    def histogram(self, caller: Caller, scheduler: str, sensor: str) -> Mapping[str, Any]:
+        """Give how a sensor's readings are spread, in training and in the last week of inference."""
+        with self._database.reading() as connection:
+            version = connection.execute(
+                select(model_version, ingestion_job.c.manifest_key)
+                .select_from(
+                    model_version.join(model, model.c.id == model_version.c.model_id)
+                    .join(inference_scheduler, inference_scheduler.c.model_id == model.c.id)
+                    .outerjoin(ingestion_job, ingestion_job.c.id == model_version.c.ingestion_job_id)
+                )
+                .where(*_my_scheduler(caller, scheduler), model_version.c.version == model.c.active_version)
+            ).one_or_none()
+            if version is None:
+                raise ResourceNotFoundException(f"There is no scheduler '{scheduler}' with a model that is active.")
+            mine = accumulated.c.model_id == version.model_id
+            last = connection.execute(select(func.max(accumulated.c.data_end)).where(mine)).scalar()
+            windows = (
+                []
+                if last is None
+                else connection.execute(
+                    select(accumulated)
+                    .where(mine, accumulated.c.data_end > last - LIVE_SPAN)
+                    .order_by(accumulated.c.data_end)
+                ).all()
+            )
+        training = {
+            "manifest_key": version.manifest_key,
+            "start": version.training_data_start and to_microseconds(version.training_data_start),
+            "end": version.training_data_end and to_microseconds(version.training_data_end),
+        }
+        spans = [(to_microseconds(one.data_start), to_microseconds(one.data_end), one.prefix) for one in windows]
+        return self._in_child("live:histogram", sensor, training, spans)
+
     def file_labels(self, place: Mapping[str, Any]) -> list[tuple[datetime, datetime]]:
         """Give the ranges that label files in a bucket hold.
 
@@ -113,6 +199,11 @@ class ModelViews:
 
 def _mine(caller: Caller, name: str) -> tuple[ColumnElement[bool], ...]:
     return model.c.account == caller.account, model.c.region == caller.region, model.c.name == name
+
+
+def _my_scheduler(caller: Caller, name: str) -> tuple[ColumnElement[bool], ...]:
+    of = inference_scheduler.c
+    return of.account == caller.account, of.region == caller.region, of.name == name
 
 
 def _moment(text: str) -> datetime:

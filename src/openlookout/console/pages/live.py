@@ -1,0 +1,197 @@
+"""A scheduler, live: what it says now, its events and executions, and how the readings moved since training."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from starlette.responses import Response
+
+from openlookout.api.errors import ResourceNotFoundException
+from openlookout.console import charts
+from openlookout.console.evaluation import Event, event_key, leading, verdict_on
+from openlookout.console.model_ports import LiveEvent
+from openlookout.console.pages.events import SHARE_SHOWN_MIN, beside, similar_address
+from openlookout.console.pages.models import ALARM_SCORE, ranges_shown, sensors_of, verdicts
+from openlookout.console.rendering import path
+from openlookout.console.visit import Visit, page
+
+EXECUTIONS_SHOWN = 30
+FREQUENCIES = (
+    ("PT5M", "every 5 minutes"),
+    ("PT10M", "every 10 minutes"),
+    ("PT15M", "every 15 minutes"),
+    ("PT30M", "every 30 minutes"),
+    ("PT1H", "every hour"),
+)
+# What to do about a failed execution, by what its reason says.
+REMEDIES = (
+    ("no data", "Check what uploads the files: each window needs one, in time, under the input prefix."),
+    ("no file", "Check what uploads the files: each window needs one, in time, under the input prefix."),
+    ("not exist", "Put it there, or correct the place below."),
+    ("timestamp", "Correct the timestamps, or their format below; the next execution reads the file as it is then."),
+    ("column", "The files must have the columns of the training data."),
+)
+
+
+@page("/live/{name}")
+def live(visit: Visit, name: str) -> Response:
+    """What the scheduler says now."""
+    found = visit.call("DescribeInferenceScheduler", InferenceSchedulerName=name)
+    model = visit.call("DescribeModel", ModelName=found["ModelName"])
+    executions = visit.call(
+        "ListInferenceExecutions",
+        InferenceSchedulerName=name,
+        MaxResults=EXECUTIONS_SHOWN,
+        Status="FAILED" if visit.query.get("executions") == "failed" else None,
+    )["InferenceExecutionSummaries"]
+    said = verdicts(visit, model)
+    events = [_event(one, said) for one in visit.console.models.live_events(visit.caller, name)]
+    sensors = sensors_of(model)
+    sensor = visit.query.get("sensor") or (events[0].sensors[0].name if events else sensors[0])
+    return visit.render(
+        "live.html",
+        scheduler=found,
+        model=model,
+        executions=[(one, remedy(one.get("FailedReason"))) for one in executions],
+        events=events,
+        sensors=sensors,
+        sensor=sensor,
+        snoozed_until=visit.console.snoozes.until(visit.caller, found["ModelName"]),
+        event_address=lambda one: path("live", name, "events", one.key),
+        frequencies=FREQUENCIES,
+        is_running=found["Status"] in {"RUNNING", "PENDING", "STOPPING"},
+    )
+
+
+@page("/live/{name}/figures/scores")
+def scores(visit: Visit, name: str) -> Response:
+    """The score row by row, or of long stretches the highest of each execution."""
+    read = visit.console.models.live_scores(visit.caller, name, charts.span(visit.query))
+    events = [(one.start, one.end) for one in visit.console.models.live_events(visit.caller, name)]
+    note = "The highest score of each execution: look closer to see every row." if read["is_coarse"] else ""
+    return visit.figure(
+        {
+            **{edge: read[edge] for edge in ("start", "end", "first", "last")},
+            "traces": [{"name": "score", "x": read["x"], "y": read["y"], "kind": "line"}],
+            "ranges": ranges_shown(events, (read["start"], read["end"]), "event", "alarm", (0, 0.92)),
+            "lines": [{"y": ALARM_SCORE, "text": "alarm above"}],
+            "y": {"low": 0, "high": 1.08},
+            "note": note if read["x"] else "There is no score in this range.",
+        }
+    )
+
+
+@page("/live/{name}/figures/histogram")
+def histogram(visit: Visit, name: str) -> Response:
+    """One sensor's readings: how they were spread in training, and how they are now."""
+    read = visit.console.models.histogram(visit.caller, name, visit.query.get("sensor", ""))
+    edges = read["edges"]
+    middles = [(a + b) / 2 for a, b in pairwise(edges)]
+    traces = [
+        {"name": f"{label} ({read[n]:,} readings)", "x": middles, "y": read[shares], "kind": "steps", "tone": tone}
+        for shares, n, label, tone in (("then", "n_then", "training", "s3"), ("now", "n_now", "now", "s1"))
+        if read[shares]
+    ]
+    note = "" if len(traces) == 2 else "There are no readings of both to compare."
+    return visit.figure({"traces": traces, "ranges": [], "x": {"kind": "number"}, "y": {"low": 0}, "note": note})
+
+
+@page("/live/{name}/events/{key}")
+def live_event(visit: Visit, name: str, key: str) -> Response:
+    """One event of live inference."""
+    found = visit.call("DescribeInferenceScheduler", InferenceSchedulerName=name)
+    model = visit.call("DescribeModel", ModelName=found["ModelName"])
+    said = verdicts(visit, model)
+    events = (_event(one, said) for one in visit.console.models.live_events(visit.caller, name))
+    event = next((one for one in events if one.key == key), None)
+    if event is None:
+        raise ResourceNotFoundException(f"The scheduler '{name}' has no event that began at {key}.")
+    version = model["ActiveModelVersion"]
+    return visit.render(
+        "event.html",
+        model=model,
+        version=version,
+        n_sensors=len(sensors_of(model)),
+        event=event,
+        crumbs=[
+            ("Models", "/models"),
+            (model["ModelName"], path("models", model["ModelName"])),
+            (name, path("live", name)),
+        ],
+        here=path("live", name, "events", event_key(event.start)),
+        similar_address=lambda one: similar_address(visit, model["ModelName"], version, one),
+        source="",
+        shown=[],
+        SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
+        **beside(visit, model, version, event),
+    )
+
+
+@page("/live/{name}/edit", ("POST",))
+def edit(visit: Visit, name: str) -> Response:
+    """Change how often and from where it reads."""
+    form, back = visit.form, path("live", name)
+    delay = form.get("delay", "").strip()
+    found = visit.call("DescribeInferenceScheduler", InferenceSchedulerName=name)
+    changes = {
+        "DataInputConfiguration": _moved(found["DataInputConfiguration"], form, "input"),
+        "DataOutputConfiguration": _moved(found["DataOutputConfiguration"], form, "output"),
+    }
+    return visit.act(
+        "UpdateInferenceScheduler",
+        back,
+        "The changes are kept.",
+        InferenceSchedulerName=name,
+        DataUploadFrequency=form.get("frequency"),
+        DataDelayOffsetInMinutes=int(delay) if delay.isascii() and delay.isdecimal() and len(delay) < 6 else None,
+        **changes,
+    )
+
+
+@page("/live/{name}/{action}", ("POST",))
+def act(visit: Visit, name: str, action: str) -> Response:
+    """Start, stop or delete the scheduler."""
+    known = {
+        "start": ("StartInferenceScheduler", "It is running: the next execution is that of the next window."),
+        "stop": ("StopInferenceScheduler", "It is stopping; an execution under way is ended first."),
+        "delete": ("DeleteInferenceScheduler", f"The scheduler {name} is deleted."),
+    }
+    if action not in known:
+        raise ResourceNotFoundException(f"A scheduler cannot be told to '{action[:50]}'.")
+    operation, done = known[action]
+    if action == "delete":
+        with visit.attempt():
+            visit.call(operation, InferenceSchedulerName=name)
+            return visit.go("/models", done)
+    return visit.act(operation, path("live", name), done, InferenceSchedulerName=name)
+
+
+def remedy(reason: str | None) -> str | None:
+    """What to do about a failed execution."""
+    if reason is None:
+        return None
+    low = reason.lower()
+    advice = next((advice for part, advice in REMEDIES if part in low), None)
+    return advice or "Correct what is named; the next execution reads its files anew."
+
+
+def _event(one: LiveEvent, said: Any) -> Event:
+    shares = [{"name": name, "value": share} for name, share in one.shares.items()]
+    evidence = one.evidence
+    return Event(
+        start=one.start,
+        end=one.end,
+        kind=evidence["kind"] if evidence else None,
+        reason=evidence["reason"] if evidence else None,
+        sensors=leading(evidence, shares),
+        onset_order=evidence["onset_order"] if evidence else (),
+        verdict=verdict_on(one.start, one.end, said),
+        record=evidence,
+    )
+
+
+def _moved(configuration: Mapping[str, Any], form: Mapping[str, str], kind: str) -> dict[str, Any]:
+    """The configuration with the place that the form names; what the form does not show stays."""
+    place = {"Bucket": form.get(f"{kind}_bucket", "").strip(), "Prefix": form.get(f"{kind}_prefix", "").strip()}
+    member = f"S3{kind.capitalize()}Configuration"
+    return {**configuration, member: {name: value for name, value in place.items() if value}}

@@ -1,0 +1,37 @@
+"""A scheduler's page in a browser: what it says now, why an execution failed, and how it is changed."""
+
+from console.conftest import Eyes
+from console.plant import PlantProcess
+from serving import wait
+
+
+def test_results_events_and_the_spread_of_readings_are_shown(eyes: Eyes) -> None:
+    page = eyes.look("/live/reactor-live")
+    assert "anomalous" in page.get_by_role("region", name="Now").inner_text()
+    for chart in ("#live-scores", "#spread-chart"):
+        assert page.locator(chart).get_attribute("data-drawn") == "yes"
+        assert page.locator(f"{chart} .chart-state").inner_text() == ""
+    page.locator("table.events tbody th a").first.click()
+    assert page.locator("table.leading tbody tr").count() >= 1
+
+
+def test_a_failed_execution_says_why_and_what_to_do(eyes: Eyes) -> None:
+    page = eyes.look("/live/air-handler-live?executions=failed", phone=True)
+    row = page.get_by_role("region", name="Executions").locator("tbody tr").first
+    assert "failed" in row.inner_text()
+    assert "input prefix" in row.inner_text()
+
+
+def test_a_scheduler_is_stopped_edited_and_started(eyes: Eyes, plant: PlantProcess) -> None:
+    page = eyes.look("/live/air-handler-live")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text("It is stopping").wait_for()
+    name = {"InferenceSchedulerName": "air-handler-live"}
+    wait(lambda: plant.client.describe_inference_scheduler(**name))
+    page.get_by_label("Minutes to wait for late files").fill("5")
+    page.get_by_role("button", name="Keep the changes").click()
+    page.get_by_text("The changes are kept.").wait_for()
+    assert plant.client.describe_inference_scheduler(**name)["DataDelayOffsetInMinutes"] == 5
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_text("It is running").wait_for()
+    plant.client.update_inference_scheduler(**name, DataDelayOffsetInMinutes=0)
