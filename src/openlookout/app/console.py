@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openlookout.api.caller import Caller
+from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
@@ -25,6 +26,7 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             keys=server.keys,
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
+            service=ConsoleService(foundation, server),
             clock=foundation.clock,
             account=server.account,
             region=server.region,
