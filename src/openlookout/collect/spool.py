@@ -21,6 +21,14 @@ CREATE TABLE IF NOT EXISTS changed (
     component TEXT NOT NULL, start_us INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (component, start_us)
 ) WITHOUT ROWID;
 """
+_KEEP = """
+INSERT INTO reading (component, sensor, time_us, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (component, time_us, sensor) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value
+"""
+_CHANGE = """
+INSERT INTO changed (component, start_us, version) VALUES (?, ?, 1)
+ON CONFLICT (component, start_us) DO UPDATE SET version = version + 1
+"""
 
 
 @dataclass(frozen=True)
@@ -68,25 +76,14 @@ class Spool:
 
     def add(self, readings: Iterable[Reading]) -> None:
         """Keep readings; on disk when this returns. What changes nothing makes no window changed."""
-        rows = [(one.component, one.sensor, one.time_us, one.value) for one in readings]
+        changed: set[tuple[str, int]] = set()
         with self._lock, self._file:
             self._file.execute("BEGIN IMMEDIATE")
-            for component, sensor, time_us, value in rows:
-                before = self._file.execute(
-                    "SELECT value FROM reading WHERE component = ? AND time_us = ? AND sensor = ?",
-                    (component, time_us, sensor),
-                ).fetchone()
-                if before is not None and before[0] == value:
-                    continue
-                self._file.execute(
-                    "INSERT OR REPLACE INTO reading (component, sensor, time_us, value) VALUES (?, ?, ?, ?)",
-                    (component, sensor, time_us, value),
-                )
-                self._file.execute(
-                    "INSERT INTO changed (component, start_us, version) VALUES (?, ?, 1) "
-                    "ON CONFLICT (component, start_us) DO UPDATE SET version = version + 1",
-                    (component, self._start(time_us)),
-                )
+            for one in readings:
+                kept = self._file.execute(_KEEP, (one.component, one.sensor, one.time_us, one.value))
+                if kept.rowcount:
+                    changed.add((one.component, self._start(one.time_us)))
+            self._file.executemany(_CHANGE, sorted(changed))
 
     def changed(self, end_us_max: int) -> list[Changed]:
         """Give the changed windows that ended up to a time, oldest first."""
