@@ -24,6 +24,8 @@ class Settings:
     """The region of unsigned requests."""
     database: str = ""
     """The database's URL; empty: SQLite in the data folder."""
+    database_connections: int = 8
+    """On PostgreSQL, how many connections a process has at most."""
     buckets: str = "folder"
     """Where buckets are: `folder` (under the data folder) or `s3`."""
     bucket_owners: str = ""

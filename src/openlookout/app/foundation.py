@@ -107,7 +107,7 @@ def open_database(settings: Settings) -> Database:
         StartRefused: its URL is none, or of a kind that we do not know.
     """
     try:
-        return Database(settings.database_url)
+        return Database(settings.database_url, settings.database_connections)
     except (ArgumentError, NoSuchModuleError) as error:
         raise StartRefused(f"OPENLOOKOUT_DATABASE cannot be used: {error}") from None
 
