@@ -3,21 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
-from openlookout.alerts import administration
 from openlookout.api.caller import Caller
-from openlookout.api.errors import ResourceNotFoundException
 from openlookout.api.service_error import ServiceError
+from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
-from openlookout.clock import Clock
+from openlookout.app.snoozes import Snoozes
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
 from openlookout.operations.tokens import InvalidToken, Tokens
-from openlookout.store.audit import LOCAL, Entry, note
-from openlookout.store.database import Database
-from openlookout.store.subjects import arn
 from openlookout.views.models import ModelViews
 from openlookout.views.port import Views
 from openlookout.wire import protocol
@@ -34,8 +29,9 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             keys=server.keys,
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
-            snoozes=_Snoozes(foundation.database, foundation.clock),
+            snoozes=Snoozes(foundation.database, foundation.clock),
             models=ModelViews(foundation.database, foundation.buckets, views.in_child),
+            service=ConsoleService(foundation, server),
             clock=foundation.clock,
             account=server.account,
             region=server.region,
@@ -59,46 +55,6 @@ def _validating(server: Server) -> Call:
             raise
 
     return call
-
-
-@dataclass(frozen=True)
-class _Snoozes:
-    """The snooze of a model's alert rule; a change leaves a record."""
-
-    database: Database
-    clock: Clock
-
-    def until(self, caller: Caller, model: str) -> datetime | None:
-        with _known():
-            snoozed = administration.rule_of(self._place(caller), model).snoozed_until
-        return snoozed if snoozed is not None and snoozed > self.clock.now() else None
-
-    def set(self, caller: Caller, model: str, until: datetime | None) -> None:
-        with self._place(caller).together() as place, _known():
-            administration.snooze(place, model, until)
-            assert place.transaction is not None
-            entry = Entry(
-                at=self.clock.now(),
-                account=caller.account,
-                region=caller.region,
-                principal=caller.principal or LOCAL,
-                operation="SnoozeAlerts",
-                resource=arn(caller.account, caller.region, f"model/{model}"),
-                request_id=caller.request_id,
-                request={"ModelName": model, "Until": until},
-            )
-            note(place.transaction, entry)
-
-    def _place(self, caller: Caller) -> administration.Place:
-        return administration.Place(self.database, caller.account, caller.region)
-
-
-@contextmanager
-def _known() -> Iterator[None]:
-    try:
-        yield
-    except administration.Refused as refused:
-        raise ResourceNotFoundException(f"{str(refused).capitalize()}.") from None
 
 
 @dataclass(frozen=True)

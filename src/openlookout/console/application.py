@@ -21,10 +21,13 @@ from openlookout.console import sessions, static_files
 from openlookout.console.pages import (
     datasets,
     events,
+    labels,
     live,
     models,
     overview,
+    resources,
     retraining,
+    service,
     sign_in,
     verdicts,
     versions,
@@ -35,7 +38,21 @@ from openlookout.console.visit import NOTICE, PAGES, Notice, Page, Visit
 from openlookout.logs import logger
 
 # Importing a module registers its pages.
-ROOMS = (overview, datasets, wizard, models, versions, retraining, events, live, verdicts, sign_in)
+ROOMS = (
+    overview,
+    datasets,
+    wizard,
+    models,
+    versions,
+    retraining,
+    events,
+    live,
+    verdicts,
+    labels,
+    resources,
+    service,
+    sign_in,
+)
 
 FORM_BYTES_MAX = 2 * 2**20
 FIELDS_MAX = 10_000
