@@ -20,6 +20,7 @@ import polars as pl
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
 from openlookout.buckets.errors import ObjectNotFoundError
+from openlookout.detection.detectability import Detectability
 from openlookout.detection.evidence import pointwise_expected
 from openlookout.detection.recent import Explained, Recent
 from openlookout.jobs.results import event_records
@@ -40,6 +41,10 @@ def write_events(buckets: Buckets, places: Sequence[Place], explained: Sequence[
     content = json.dumps({"events": event_records(explained)}).encode()
     for place in places:
         buckets.write(place.bucket, layout.events(place.prefix), content)
+
+
+def write_detectability(buckets: Buckets, prefix: str, report: Detectability) -> None:
+    buckets.write(SERVICE, layout.detectability(prefix), json.dumps(report).encode())
 
 
 def write_pointwise(
@@ -119,6 +124,12 @@ def read_events(buckets: Buckets, prefix: str) -> list[dict[str, Any]] | None:
     """Give the events of a version's evaluation with their evidence; None where it has none."""
     said = _json(buckets, layout.events(layout.diagnostics(prefix)))
     return None if said is None else said["events"]
+
+
+def read_detectability(buckets: Buckets, prefix: str) -> Detectability | None:
+    """Give the report of a version; None where it has none."""
+    report: Detectability | None = _json(buckets, layout.detectability(prefix))
+    return report
 
 
 def _json(buckets: Buckets, key: str) -> Any:
