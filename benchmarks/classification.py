@@ -150,7 +150,7 @@ def planted(rows: np.ndarray, segment: np.ndarray, seed: int, draws: int) -> Ite
     cut = len(rows) * 4 // 5
     first = max(cut - TRAINING_ROWS_MAX, 0)
     try:
-        detector = fit(rows[first:cut], np.ones(cut - first, bool), segment[first:cut], seed=0)
+        detector = fit(rows[first:cut], np.ones(cut - first, bool), segment[first:cut])
     except TrainingError:
         return
     held, where = rows[cut:][:HELD_OUT_ROWS_MAX], segment[cut:][:HELD_OUT_ROWS_MAX]
@@ -185,7 +185,7 @@ def labelled(path: Path) -> Iterator[str | None]:
     segment = frame["segment"].to_numpy().astype(np.int64)
     label = frame["label"].to_numpy()[~train]
     try:
-        detector = fit(rows[train], np.ones(train.sum(), bool), segment[train], seed=0)
+        detector = fit(rows[train], np.ones(train.sum(), bool), segment[train])
     except TrainingError:
         return
     found = _explained(detector, rows[~train], segment[~train])

@@ -15,7 +15,7 @@ class Shipped:
 
     def fit(self, train: pd.DataFrame, segment: np.ndarray) -> None:
         readings = train.to_numpy(float)
-        self.detector = load(save(fit(readings, np.ones(len(readings), bool), segment.astype(np.int64), seed=0)))
+        self.detector = load(save(fit(readings, np.ones(len(readings), bool), segment.astype(np.int64))))
 
     def score(self, test: pd.DataFrame, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores, _ = self.detector.score(test.to_numpy(float), segment.astype(np.int64))

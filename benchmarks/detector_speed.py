@@ -34,7 +34,7 @@ def main() -> None:
     rows = plant(given.rows + SCORED_ROWS, given.sensors)
     segment = np.zeros(len(rows), np.int64)
     started = time.perf_counter()
-    detector = fit(rows[: given.rows], np.ones(given.rows, bool), segment[: given.rows], seed=0)
+    detector = fit(rows[: given.rows], np.ones(given.rows, bool), segment[: given.rows])
     print(f"fit {given.sensors} sensors x {given.rows:,} rows: {time.perf_counter() - started:.1f} s")
     seconds = []
     for _ in range(SCORINGS):

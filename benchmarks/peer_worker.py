@@ -32,7 +32,7 @@ class Ours:
         self._fit = fit
 
     def fit(self, train: np.ndarray, segment: np.ndarray) -> None:
-        self.detector = self._fit(train, np.ones(len(train), bool), segment, seed=0)
+        self.detector = self._fit(train, np.ones(len(train), bool), segment)
 
     def score(self, test: np.ndarray, segment: np.ndarray) -> Answer:
         scores, _ = self.detector.score(test, segment)

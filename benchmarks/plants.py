@@ -96,7 +96,7 @@ def judge(run: Run) -> dict[str, float]:
     """False hours in quiet time, faults found, and days of warning before a failure."""
     segment = np.zeros(len(run.rows), np.int64)
     n = run.n_training
-    detector = fit(run.rows[:n], np.ones(n, bool), segment[:n], seed=0)
+    detector = fit(run.rows[:n], np.ones(n, bool), segment[:n])
     scores, _ = detector.score(run.rows[n:], segment[n:])
     alarm = np.concatenate([np.zeros(n, bool), scores.alarm])
     quiet = np.arange(len(alarm)) >= n

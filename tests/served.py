@@ -28,9 +28,9 @@ REGION = "us-east-1"
 
 
 @contextmanager
-def served(application: Any) -> Iterator[int]:
+def served(application: Any, **more: Any) -> Iterator[int]:
     """Serve an ASGI application from a thread; give its port."""
-    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning", lifespan="off", **more))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
@@ -67,8 +67,8 @@ class Api:
 
 
 @contextmanager
-def api_alone(url: str, limits: Limits = OWN) -> Iterator[Api]:
-    """Serve the API over a database, without workers and ticker."""
+def api_alone(url: str, limits: Limits = OWN, **more: Any) -> Iterator[Api]:
+    """Serve the API over a database, without workers and ticker; `more` is for uvicorn."""
     database = Database(url)
     database.migrate()
     engine.migrate(database)
@@ -85,7 +85,7 @@ def api_alone(url: str, limits: Limits = OWN) -> Iterator[Api]:
         version="0",
         hosts=frozenset({"127.0.0.1", "localhost"}),
     )
-    with served(create_app(server)) as port:
+    with served(create_app(server), **more) as port:
         yield Api(port, database, clock, boto_client(port), lambda **options: boto_client(port, **options))
     queue.close()
     database.close()

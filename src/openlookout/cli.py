@@ -1,5 +1,6 @@
 """The command line: parses arguments and calls. Each command loads only the part it needs."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import typer
 from openlookout.cli_alerts import alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from openlookout.archive.transfer import Place
     from openlookout.settings import Settings
@@ -51,30 +52,78 @@ def serve(
 ) -> None:
     """Run the whole service in one process: API, workers and ticker."""
     from openlookout.app import api
-    from openlookout.app.refused import StartRefused
     from openlookout.app.service import running
-    from openlookout.settings import read_settings
-    from openlookout.traces import configure_traces
+    from openlookout.wire.server import create_app
 
-    flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
-    try:
-        settings = read_settings(flags)
-        _configure(settings)
-        # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    def work(settings: "Settings") -> None:
         with running(settings) as service:
             api.check_keys(settings, service.database)
-            with api.bind(settings) as listening:
-                _say_where(api.in_url(settings.host), listening.getsockname()[1], settings.data)
-                api.serve(service.server, listening)
-    except (StartRefused, ValueError) as error:
-        _refuse(error)
-    except KeyboardInterrupt:
-        pass
-    sys.stdout.flush()
-    configure_traces("off")
-    # Jobs that are still running are blocked in their threads; they are resumed at the next start.
-    os._exit(0)
+            with api.bind(settings.host, settings.port) as listening:
+                _say_where(settings, listening.getsockname()[1])
+                api.serve(create_app(service.server), listening)
+
+    flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
+    _run(flags, work)
+
+
+@app.command()
+def api(
+    data: Data = None,
+    host: Host = None,
+    port: Port = None,
+    account: Account = None,
+    region: Region = None,
+    limits: Limits = None,
+) -> None:
+    """Run the API alone, one of any number on PostgreSQL; workers do what it accepts."""
+    from openlookout.app.api_process import run_api
+
+    flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
+    _run(flags, lambda settings: run_api(settings, lambda bound: _say_where(settings, bound)))
+
+
+@app.command()
+def worker(
+    queues: Annotated[str | None, typer.Option(help="The queues to work on, by commas. [default: all]")] = None,
+    data: Data = None,
+    host: Host = None,
+    probe_port: Annotated[
+        int | None, typer.Option(help="Port of /healthz, /readyz and /metrics. [default: none]")
+    ] = None,
+    limits: Limits = None,
+) -> None:
+    """Run jobs and tick, one of any number on PostgreSQL."""
+    from openlookout.app.worker_process import run_worker
+
+    def say(words: str) -> None:
+        typer.echo(words)
+        sys.stdout.flush()
+
+    only = [name.strip() for name in (queues or "").split(",") if name.strip()]
+    flags = {"data": data, "host": host, "probe_port": probe_port, "limits": limits}
+    _run(flags, lambda settings: run_worker(settings, only, say))
+
+
+@app.command()
+def migrate(
+    phase: Annotated[
+        str, typer.Option(help="pre: before this release starts; post: after the last of the old.")
+    ] = "post",
+    data: Data = None,
+) -> None:
+    """Bring the tables of the database to this release: by all changes, or by those that the earlier release bears."""
+    from openlookout.app.foundation import migrate_alone
+
+    if phase not in {"pre", "post"}:
+        _refuse(ValueError(f"the phase is pre or post, not '{phase}'"))
+
+    def work(settings: "Settings") -> None:
+        done = migrate_alone(settings, "pre" if phase == "pre" else "post")
+        for revision in done:
+            typer.echo(f"{revision.id} ({revision.phase}): {revision.says}")
+        typer.echo(f"{len(done)} revisions were applied; the tables fit this release")
+
+    _run({"data": data}, work)
 
 
 @app.command(hidden=True)
@@ -133,6 +182,7 @@ def replay(
     """Score historic or late input files of a scheduler, and correct its results and events."""
     from openlookout.app.refused import StartRefused
     from openlookout.app.replay import replay as run
+    from openlookout.app.replay import sentence
     from openlookout.jobs.replay_request import ReplayRefused, Told
     from openlookout.settings import read_settings
 
@@ -147,14 +197,53 @@ def replay(
         _refuse(error)
     else:
         if told.status != "SUCCESS":
-            _refuse(ValueError(f"the replay failed: {told.failed_reason}"))
-        counts = told.counts
-        typer.echo(
-            f"Scored {counts['n_scored']:,} windows of {scheduler}: {counts['n_revised']:,} results corrected, "
-            f"{counts['n_failed']:,} windows have input that cannot be read"
-        )
+            _refuse(ValueError(sentence(scheduler, told)))
+        typer.echo(sentence(scheduler, told))
         sys.stdout.flush()
         os._exit(0)
+
+
+@app.command()
+def adopt(
+    source: Annotated[str, typer.Argument(help="What the old service left: s3://bucket/prefix/ or a folder.")],
+    labels: Annotated[str | None, typer.Option(help="Label files, where they are elsewhere.")] = None,
+    old_results: Annotated[str | None, typer.Option(help="Old results, where they are elsewhere.")] = None,
+    plan: Annotated[Path, typer.Option(help="The plan: written if it is not there, else done.")] = Path("adopt.yaml"),
+    report: Annotated[Path, typer.Option(help="Where the agreement report goes: .html, .json.")] = Path("agreement"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do the plan at once, as it was found.")] = False,
+    endpoint: Annotated[str | None, typer.Option(help="A service that runs. [default: one inside, on --data]")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Take over what Lookout for Equipment left: plan, make everything again, and compare with the old results."""
+    from rich.console import Console
+
+    from openlookout.adopt.leftovers import AdoptRefused
+    from openlookout.adopt.run import Request
+    from openlookout.adopt.run import adopt as run
+    from openlookout.app.foundation import bucket_settings
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.replay import replaying
+    from openlookout.clients import client as remote
+    from openlookout.embed import local
+    from openlookout.settings import read_settings
+
+    try:
+        settings = read_settings({"data": data, "account": account, "region": region})
+        buckets = bucket_settings(settings)
+        can_copy = endpoint is None or data is not None
+        request = Request(source, labels, old_results, plan, report, yes, buckets, can_copy)
+        if endpoint is None:
+            connect = lambda: local(settings.data, region_name=settings.region)  # noqa: E731
+        else:
+            connect = lambda: contextlib.nullcontext(remote(endpoint, region_name=settings.region))  # noqa: E731
+        code = run(request, connect, replaying(settings) if can_copy else None, Console())
+    except (AdoptRefused, StartRefused, ValueError) as error:
+        _refuse(error)
+    else:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 @app.command(name="export")
@@ -309,6 +398,28 @@ def _configure(settings: "Settings") -> None:
     configure_traces(settings.traces)
 
 
+def _run(flags: "Mapping[str, object]", work: "Callable[[Settings], None]") -> None:
+    """Do a process's work with its settings until it ends, or SIGINT or SIGTERM ends it."""
+    from openlookout.app.refused import StartRefused
+    from openlookout.settings import read_settings
+    from openlookout.traces import configure_traces
+
+    # Stopping by SIGTERM is stopping by Ctrl-C: uvicorn handles both once it runs, this until then.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        settings = read_settings(flags)
+        _configure(settings)
+        work(settings)
+    except (StartRefused, ValueError) as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        pass
+    sys.stdout.flush()
+    configure_traces("off")
+    # Jobs that are still running are blocked in their threads; they are given back, or taken up at the next start.
+    os._exit(0)
+
+
 def _with_archive(flags: dict[str, object], work: "Callable[[Place], None]") -> None:
     from openlookout.app.foundation import opened
     from openlookout.archive.file import ArchiveError
@@ -329,13 +440,16 @@ def _database(data: Path, url: str):  # type: ignore[no-untyped-def]  # Loaded l
 
     data.mkdir(parents=True, exist_ok=True)
     database = Database(url)
-    database.migrate()
+    database.migrate("post" if database.is_sqlite else "pre")
     return database
 
 
-def _say_where(host: str, port: int, data: Path) -> None:
-    typer.echo(f"OpenLookout listens on http://{host}:{port}, buckets are the folders of {data / 'buckets'}")
-    typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{host}:{port}")
+def _say_where(settings: "Settings", port: int) -> None:
+    from openlookout.app.api import in_url
+
+    where = "S3" if settings.buckets == "s3" else f"the folders of {settings.data / 'buckets'}"
+    typer.echo(f"OpenLookout listens on http://{in_url(settings.host)}:{port}, buckets are {where}")
+    typer.echo(f"export AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=http://{in_url(settings.host)}:{port}")
     sys.stdout.flush()
 
 

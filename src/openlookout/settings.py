@@ -48,8 +48,14 @@ class Settings:
     """`otlp`: send OpenTelemetry traces to where OTEL_EXPORTER_OTLP_ENDPOINT says."""
     metrics_token: str = ""
     """Whoever asks for the metrics must show it; without one they are shown on loopback addresses only."""
+    results_parquet: str = "no"
+    """`yes`: results are written as `results.parquet` too, beside `results.jsonl`."""
+    score_days: int = 90
+    """How many days scores are kept in the database, for the view `openlookout_scores`."""
     public_url: str = ""
     """Where people reach the console, for links in alerts; empty: host and port."""
+    probe_port: int = 0
+    """The port of a worker's /healthz, /readyz and /metrics; 0: none."""
     workers: int = 0
     """How many child processes compute at once; 0: as many as there are processors."""
 

@@ -53,7 +53,7 @@ def test_an_event_is_told_at_its_start_and_at_its_end_and_no_row_twice(plant: Pl
     assert ended["title"] == "pump: anomaly over after 30 min, led by pump\\flow"
     assert ended["event"]["duration_seconds"] == 1800
     assert ended["event"]["started_at"] == started["event"]["started_at"] == "2026-01-05T11:50:00.000Z"
-    assert started["link"] == f"http://console.plant:8580/console/models/pump/events/{started['event']['id']}"
+    assert started["link"] == f"http://console.plant:8580/models/pump/events/{started['event']['id']}"
 
 
 def test_rows_that_were_looked_at_before_tell_nothing(plant: Plant) -> None:

@@ -19,7 +19,7 @@ def examined(rows: Floats, **changed: object) -> Detectability:
     n = len(rows)
     normal, segment = np.ones(n, bool), np.zeros(n, np.int64)
     given = {"names": [f"pump\\s{k}" for k in range(rows.shape[1])], "rate_us": RATE_US, "seed": 0} | changed
-    return examine(fit(rows, normal, segment, seed=0), rows, normal, segment, **given)  # type: ignore[arg-type]
+    return examine(fit(rows, normal, segment), rows, normal, segment, **given)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_segments_too_short_for_a_fault_are_a_reason() -> None:
     rows = plant(900, 3, 0)
     normal, segment = np.ones(900, bool), np.arange(900) // 30
     names = ["a\\a", "a\\b", "a\\c"]
-    detector = fit(rows, normal, segment, seed=0)
+    detector = fit(rows, normal, segment)
     found = examine(detector, rows, normal, segment, names=names, rate_us=RATE_US, seed=0)
     assert found["reason"] is not None
     assert found["sensors"] == []

@@ -26,7 +26,7 @@ def wandering(n: int, seed: int) -> Floats:
 
 
 TRAINING = wandering(N_TRAINING, 1)
-DETECTOR = fit(TRAINING, np.ones(N_TRAINING, bool), ONE_SEGMENT, seed=0)
+DETECTOR = fit(TRAINING, np.ones(N_TRAINING, bool), ONE_SEGMENT)
 FRESH = wandering(600, 2)
 
 
@@ -49,7 +49,7 @@ def test_random_walks_wander_and_noise_does_not() -> None:
 
 
 def test_where_only_a_constant_sensor_has_a_level_there_is_one_view() -> None:
-    assert len(fit(TRAINING[:, 2:], np.ones(N_TRAINING, bool), ONE_SEGMENT, seed=0).views) == 1
+    assert len(fit(TRAINING[:, 2:], np.ones(N_TRAINING, bool), ONE_SEGMENT).views) == 1
 
 
 @settings(max_examples=25, deadline=None)
@@ -128,9 +128,9 @@ def test_what_cannot_be_learned_from_is_said_with_value_and_limit() -> None:
     with pytest.raises(
         TrainingError, match=f"^{few} rows of normal readings are there; {TRAINING_ROWS_MIN} are needed"
     ):
-        fit(TRAINING[:few], np.ones(few, bool), ONE_SEGMENT[:few], seed=0)
+        fit(TRAINING[:few], np.ones(few, bool), ONE_SEGMENT[:few])
     with pytest.raises(TrainingError, match="every sensor is constant over all normal rows"):
-        fit(np.full((300, 2), 5.0), np.ones(300, bool), np.zeros(300, np.int64), seed=0)
+        fit(np.full((300, 2), 5.0), np.ones(300, bool), np.zeros(300, np.int64))
 
 
 def test_levels_are_learned_of_a_sensor_without_a_reading() -> None:

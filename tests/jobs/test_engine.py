@@ -1,5 +1,6 @@
 """The job engine on a real SQLite: jobs and rows in one transaction, steps kept, nothing kept for ever."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dbos import DBOS
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from openlookout.jobs.children import ChildLost, Children, ChildTimeout, ChildUnwanted
 from openlookout.jobs.engine import JobQueue, Queue, Steps, Temporary, Worker
@@ -26,6 +29,10 @@ class Recorder:
         kept = steps.run("first", lambda: {"identity": identity})
         if identity.startswith("temporary"):
             steps.run("second", self._temporary)
+        if identity.startswith("outage within"):
+            steps.run("second", self._outage)
+        if identity.startswith("outage between"):
+            self._outage()
         if identity.startswith("broken"):
             raise ValueError("no such thing")
         self.said.append(f"{kept['identity']} done")
@@ -34,6 +41,14 @@ class Recorder:
         self.left -= 1
         if self.left > 0:
             raise Temporary("not just now")
+
+    def _outage(self) -> None:
+        """As a database that is locked for longer than one waits for it."""
+        self.left -= 1
+        if self.left > 0:
+            failure = sqlite3.OperationalError("database is locked")
+            failure.sqlite_errorname = "SQLITE_BUSY"
+            raise OperationalError("SELECT 1", {}, failure)
 
     def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         self.said.append(f"{identity} abandoned: {reason}")
@@ -95,6 +110,55 @@ def test_what_is_temporary_is_tried_again_and_what_is_unknown_is_abandoned(
     until(lambda: len(job.said) == 2)
     assert "temporary done" in job.said
     assert "broken abandoned: The work ended with an unexpected error (ValueError); see the log." in job.said
+
+
+def test_an_outage_of_the_database_within_a_step_is_waited_for(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    database, queue, job = engine
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "outage within")
+    until(lambda: job.said == ["outage within done"])
+
+
+def test_a_job_that_meets_an_outage_between_its_steps_is_given_back_and_done(
+    engine: tuple[Database, JobQueue, Recorder],
+) -> None:
+    database, queue, job = engine
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "outage between")
+    until(lambda: job.said == ["outage between forgiven", "outage between done"])
+
+
+def test_what_was_lost_three_times_is_given_up_with_a_sentence(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    database, queue, job = engine
+    job.left = 100
+    job.run = lambda steps, identity: steps.run("lost", lose)  # type: ignore[method-assign]
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "heavy")
+    until(lambda: job.said == ["heavy abandoned: The work was given up: a child process ended without an answer."])
+
+
+def lose() -> None:
+    raise ChildLost("a child process ended without an answer")
+
+
+def test_how_much_a_process_does_at_once_is_its_own_matter(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    """The engine keeps the limit in the database, where the process that started last writes it for all."""
+    database, _, _ = engine
+    with database.writing() as connection:
+        connection.execute(text("UPDATE queues SET worker_concurrency = 99"))
+    found = DBOS.retrieve_queue("work")
+    assert found is not None
+    assert found._worker_concurrency == 2
+
+
+def test_jobs_are_of_one_pinned_version_whatever_the_code_is(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    """The engine strands queued jobs of another version, and makes a version of the code where none is given."""
+    database, queue, job = engine
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "one")
+    until(lambda: job.said == ["one done"])
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT application_version FROM workflow_status")).scalars().all() == ["1"]
 
 
 def test_ended_jobs_are_forgotten(engine: tuple[Database, JobQueue, Recorder]) -> None:

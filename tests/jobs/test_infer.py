@@ -1,8 +1,10 @@
 """What an execution leaves behind: only the attempt that publishes changes anything, and a silent plant adds nothing."""
 
+import errno
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.clock import ManualClock
 from openlookout.jobs import engine
 from openlookout.jobs.children import Children
+from openlookout.jobs.engine import Temporary
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.live_state import LiveState, dump, remembered, restore
-from openlookout.jobs.workplace import Workplace
+from openlookout.jobs.workplace import Workplace, begin, retried
 from openlookout.store.database import Database
+from openlookout.store.lifecycles import INFERENCE_EXECUTION
 from openlookout.store.tables import dataset, inference_execution, inference_scheduler, model
 from openlookout.timeseries.columnar import Readings
 
@@ -114,3 +118,52 @@ def test_a_state_comes_back_as_it_was() -> None:
     assert state.detector is not None
     assert all(np.array_equal(back.detector[name], state.detector[name]) for name in state.detector)
     assert restore(dump(LiveState())) == LiveState()
+
+
+def test_what_an_attempt_given_up_still_does_changes_nothing(workplace: Workplace) -> None:
+    """A worker that slept: its successor has begun, and neither its success nor its failure may be said any more."""
+    identity, which = add_execution(workplace, "IN_PROGRESS"), inference_execution.c.id
+    sleeper, successor = Here(), Here()
+    begun = [
+        begin(workplace, steps, INFERENCE_EXECUTION, which == identity, Infer(workplace).abandon)
+        for steps in (sleeper, successor)
+    ]
+    assert begun == [2, 3]
+    Infer(workplace).abandon(identity, "the sleeper's child was lost", 2)
+    Infer(workplace).finish(sleeper, identity, 2, ANSWER)
+    with workplace.database.reading() as connection:
+        assert connection.execute(select(inference_execution.c.status)).scalar_one() == "IN_PROGRESS"
+        assert connection.execute(select(inference_scheduler.c.state_key)).scalar_one() == EARLIER
+    Infer(workplace).finish(successor, identity, 3, ANSWER)
+    Infer(workplace).abandon(identity, "too late", None)
+    with workplace.database.reading() as connection:
+        assert connection.execute(select(inference_execution.c.status)).scalar_one() == "SUCCESS"
+
+
+def test_three_interrupted_attempts_are_enough_and_forgiven_ones_do_not_count(workplace: Workplace) -> None:
+    identity = add_execution(workplace, "IN_PROGRESS")  # Its first attempt has begun.
+    infer, this = Infer(workplace), inference_execution.c.id == identity
+    for _ in range(5):
+        infer.forgive(identity)
+        assert begin(workplace, Here(), INFERENCE_EXECUTION, this, partial(infer.abandon, identity)) is not None
+    for _ in range(2):
+        assert begin(workplace, Here(), INFERENCE_EXECUTION, this, partial(infer.abandon, identity)) is not None
+    assert begin(workplace, Here(), INFERENCE_EXECUTION, this, partial(infer.abandon, identity)) is None
+    with workplace.database.reading() as connection:
+        row = connection.execute(select(inference_execution)).one()
+    assert (row.status, row.attempt) == ("FAILED", 9)
+    assert row.failed_reason.startswith(
+        "The work was interrupted 3 times by the end of the process that did it; 3 times"
+    )
+
+
+def test_a_full_disk_is_waited_for_in_whosever_words() -> None:
+    for said in (OSError(errno.ENOSPC, "No space left"), RuntimeError("IO error: File too large (os error 27)")):
+        with pytest.raises(Temporary, match="the disk of the worker is full"):
+            retried(partial(_raise, said))()
+    with pytest.raises(PermissionError):
+        retried(partial(_raise, PermissionError(errno.EACCES, "no")))()
+
+
+def _raise(error: Exception) -> None:
+    raise error

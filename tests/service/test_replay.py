@@ -1,5 +1,6 @@
 """Replay and late data: whenever the files came, the results are those of files that came in time, to the bit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from openlookout.clock import ManualClock
 from openlookout.jobs.replay_request import ReplayRefused
 from openlookout.settings import Settings
 from openlookout.store.database import Database
+from openlookout.store.score_tables import execution_scores
 from openlookout.store.tables import (
     accumulated,
     checkpoint,
@@ -105,7 +107,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Plant:
         (it.bucket / "training" / component).mkdir(parents=True)
         frame.write_csv(it.bucket / "training" / component / "all.csv")
     clock = ManualClock(FIRST)
-    with running(Settings(data=it.data, workers=2), clock) as service, served(create_app(service.server)) as port:
+    settings = Settings(data=it.data, workers=2, results_parquet="yes")
+    with running(settings, clock) as service, served(create_app(service.server)) as port:
         client = boto_client(port)
         assert ingest(client, "plant", BUCKET, "training/")["Status"] == "SUCCESS"
         for name in NAMES:
@@ -143,7 +146,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Plant:
         foreign.write_text("of the service before\n")
         # The windows after the last file have none and were never asked for: they get no rows.
         clock.set(LAST + 5 * HOUR)
-        told = run_replay(Settings(data=it.data), "history", (FIRST, LAST + 5 * HOUR), lambda _: None)
+        told = run_replay(settings, "history", (FIRST, LAST + 5 * HOUR), lambda _: None)
         assert (told.status, told.counts) == ("SUCCESS", {"n_scored": N_WINDOWS, "n_revised": 0, "n_failed": 0})
     return it
 
@@ -188,6 +191,25 @@ def test_a_replay_of_history_gives_what_files_in_time_give(ended: Plant) -> None
     same = ("due_at", "data_start", "data_end", "status", "version")
     assert [[row[name] for name in same] for row in there] == [[row[name] for name in same] for row in wanted]
     assert ended.scheduler("history")["latest_result"] == ended.scheduler("intime")["latest_result"]
+
+
+def test_parquet_and_the_scores_in_the_database_are_those_of_files_in_time_too(ended: Plant) -> None:
+    def tables(name: str) -> dict[str, Any]:
+        files = (ended.bucket / f"out-{name}").glob("*/results.parquet")
+        return {path.parent.name: pl.read_parquet(path).to_dicts() for path in files}
+
+    def scores(name: str) -> list[Any]:
+        mine = inference_execution.c.scheduler_id == ended.scheduler(name)["id"]
+        kept = select(execution_scores.c.scored).join(inference_execution).where(mine).order_by("data_end")
+        return [row["scored"] for row in ended.rows(kept)]
+
+    assert tables("history") == tables("late") == tables("intime")
+    assert scores("history") == scores("late") == scores("intime")
+    lines = [json.loads(line) for _, text in sorted(ended.results("late").items()) for line in text.splitlines()]
+    assert [row[1] for rows in scores("late") for row in rows] == [line.get("anomaly_score") for line in lines]
+    assert [row["anomaly_score"] for _, table in sorted(tables("late").items()) for row in table] == [
+        line.get("anomaly_score") for line in lines
+    ]
 
 
 def test_results_that_another_service_wrote_are_kept_as_revision_0(ended: Plant) -> None:

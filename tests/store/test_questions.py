@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, select, text
 from sqlalchemy import func as sql
 
-from openlookout.store.tables import dataset
+from openlookout.store.tables import dataset, metadata
 from served import Api
 
 
@@ -35,6 +35,17 @@ def test_a_question_gives_what_sqlalchemy_gives(api: Api) -> None:
     assert {(row.name, row.created_at.tzinfo, type(row.schema_given)) for row in asked} == {
         (f"same{n}", UTC, bool) for n in range(3)
     }
+
+
+def _all_of(table: str) -> Select[Any]:
+    return select(metadata.tables[table])
+
+
+def test_every_column_of_every_table_can_be_asked_for(api: Api) -> None:
+    for table in metadata.tables:
+        asked = api.database.questions.ask({}, _all_of, table)
+        with api.database.reading() as connection:
+            assert len(asked) == len(connection.execute(_all_of(table)).all())
 
 
 def test_a_question_sees_what_was_committed_since_it_was_asked_last(api: Api) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from openlookout.api.errors import ConflictException
 from openlookout.metrics import REGISTRY
-from openlookout.wire.server import BODY_BYTES_MAX, THREADS_MAX
+from openlookout.wire import server as wire_server
+from openlookout.wire.server import BODY_BYTES_MAX, LARGE_BODIES_MAX, SMALL_BODY_BYTES, THREADS_MAX
 from served import boto_client
 from wire.conftest import Serve, Served
 from wire.requests_of import OPERATIONS, input_shape, valid
@@ -187,7 +188,7 @@ def test_where_no_names_are_given_any_host_is_let_in_but_no_page_of_another(serv
     assert ask(port, Host="lookout.example", Origin="https://evil.example")[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_health_and_metrics_are_for_our_own_names_only(open_server: Served, path: str) -> None:
     assert ask(open_server.port, method="GET", path=path)[0] == 200
     assert ask(open_server.port, method="GET", path=path, Host="evil.example")[0] == 403
@@ -276,14 +277,15 @@ def test_metrics_are_for_this_machine_or_for_who_shows_the_token(serve: Serve) -
     assert ask(port, method="GET", path="/healthz")[0] == 200
 
 
-def test_health_is_ok_only_while_every_part_is(serve: Serve) -> None:
+def test_ready_is_who_has_every_part_and_alive_is_who_answers(serve: Serve) -> None:
     parts = {"database": "ok", "buckets": "ok"}
     port = serve(health=lambda: parts).port
-    status, _, content = ask(port, method="GET", path="/healthz")
+    status, _, content = ask(port, method="GET", path="/readyz")
     assert (status, json.loads(content)) == (200, {"status": "ok", "version": "1.2.3", "checks": parts})
     parts["buckets"] = "the disk is full"
-    status, _, content = ask(port, method="GET", path="/healthz")
+    status, _, content = ask(port, method="GET", path="/readyz")
     assert (status, json.loads(content)["status"]) == (503, "unwell")
+    assert ask(port, method="GET", path="/healthz")[0] == 200
 
 
 def test_slow_operations_wait_for_a_thread_and_health_does_not(open_server: Served) -> None:
@@ -321,3 +323,21 @@ def test_an_unsigned_request_is_refused_where_there_are_keys(locked_server: Serv
 @given(body=st.binary(max_size=200), target=st.sampled_from(OPERATIONS))
 def test_no_body_is_a_failure_of_the_service(open_server: Served, body: bytes, target: str) -> None:
     assert ask(open_server.port, body, operation=target)[0] < 500
+
+
+def test_a_body_that_does_not_come_is_refused_and_frees_its_place(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_server, "BODY_SECONDS_MAX", 1.0)
+    port, head = serve().port, f"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: {PREFIX}ListModels\r\n"
+    waiting = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(LARGE_BODIES_MAX + 4)]
+    for connection in waiting:
+        connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode() + b"a" * (SMALL_BODY_BYTES + 2))
+    for connection in waiting:
+        answer = b""
+        while b"did not arrive within 1 s" not in answer and (part := connection.recv(65536)):
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 400")
+        connection.close()
+    status, code, _ = error_of(ask(port, b'{"NextToken": "' + b"a" * (SMALL_BODY_BYTES + 1) + b'"}'))
+    assert (status, code) == (400, "ValidationException")

@@ -132,4 +132,4 @@ def _link(base_url: str, alert: Row[Any]) -> str | None:
     if not base_url:
         return None
     model, event = quote(alert.model_name, safe=""), alert.facts.get("event_id")
-    return f"{base_url.rstrip('/')}/console/models/{model}" + (f"/events/{event}" if event else "")
+    return f"{base_url.rstrip('/')}/models/{model}" + (f"/events/{event}" if event else "")

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_address
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
 from openlookout.app.foundation import Foundation
+from openlookout.app.model_metrics import ModelMetrics
 from openlookout.app.refused import StartRefused
 from openlookout.jobs.gauges import InstallationGauges
 from openlookout.operations.changes import refusals
@@ -19,6 +21,7 @@ from openlookout.operations.dispatch import dispatcher
 from openlookout.settings import Settings
 from openlookout.store.database import Database, ping
 from openlookout.store.keys import KeyStore
+from openlookout.wire.connections import BoundedConnection
 from openlookout.wire.server import Server, create_app
 
 VERSION = version("openlookout")
@@ -29,14 +32,6 @@ LISTEN_BACKLOG = 2048
 def api_server(foundation: Foundation) -> Server:
     """Give what answers requests."""
     settings, database = foundation.settings, foundation.database
-
-    def health() -> Mapping[str, str]:
-        try:
-            ping(database)
-        except SQLAlchemyError as error:
-            return {"database": type(error).__name__}
-        return {"database": "ok"}
-
     ports = foundation.ports()
     return Server(
         dispatch=dispatcher(ports),
@@ -44,7 +39,7 @@ def api_server(foundation: Foundation) -> Server:
         keys=KeyStore(database),
         account=settings.account,
         region=settings.region,
-        health=health,
+        health=partial(database_health, database),
         version=VERSION,
         metrics=installation_gauges(foundation),
         metrics_token=settings.metrics_token,
@@ -60,7 +55,17 @@ def installation_gauges(foundation: Foundation) -> CollectorRegistry:
     """What a process shows beside its own metrics: those of the whole installation."""
     registry = CollectorRegistry()
     registry.register(InstallationGauges(foundation.database, foundation.queue, foundation.clock))
+    registry.register(ModelMetrics(foundation.database))
     return registry
+
+
+def database_health(database: Database) -> Mapping[str, str]:
+    """Whether the database answers, as a probe says it."""
+    try:
+        ping(database)
+    except SQLAlchemyError as error:
+        return {"database": type(error).__name__}
+    return {"database": "ok"}
 
 
 def embedded_app(foundation: Foundation) -> Starlette:
@@ -68,15 +73,16 @@ def embedded_app(foundation: Foundation) -> Starlette:
     return create_app(api_server(replace(foundation, settings=replace(foundation.settings, host="localhost"))))
 
 
-def serve(server: Server, listening: socket.socket) -> None:
+def serve(application: Starlette, listening: socket.socket) -> None:
     """Answer requests on a bound socket until SIGINT or SIGTERM."""
-    uvicorn.Server(http_config(server)).run(sockets=[listening])
+    uvicorn.Server(http_config(application)).run(sockets=[listening])
 
 
-def http_config(server: Server) -> uvicorn.Config:
+def http_config(application: Starlette) -> uvicorn.Config:
     """How uvicorn serves us: no access log (metrics count), few seconds for the last answers."""
     return uvicorn.Config(
-        create_app(server),
+        application,
+        http=BoundedConnection,
         log_config=None,  # Ours, of the whole process.
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
@@ -85,21 +91,21 @@ def http_config(server: Server) -> uvicorn.Config:
     )
 
 
-def bind(settings: Settings) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """Give the bound socket; port 0 takes a free one.
 
     Raises:
         StartRefused: the address is not ours or the port is taken.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((host, port))
         listening.listen(LISTEN_BACKLOG)  # Whoever reads where to connect may do so at once.
     except OSError as error:
         listening.close()
-        message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        message = f"cannot listen on {host} port {port}: {error.strerror}"
         raise StartRefused(message) from None
     return listening
 

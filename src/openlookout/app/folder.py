@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,3 +52,45 @@ def emptied(folder: Path) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder.resolve())
+
+
+@contextmanager
+def own_scratch(data: Path) -> Iterator[str]:
+    """Give the absolute path of an empty folder of this process alone, beside those of others; gone at the end.
+
+    What processes left that were killed goes too: a folder belongs to whoever holds the lock of its file.
+    """
+    root = data.resolve() / "scratch-of-workers"
+    root.mkdir(parents=True, exist_ok=True)
+    for file in root.glob("*.lock"):
+        _remove_left(file)
+    file = root / f"{uuid.uuid4().hex}.lock"
+    with _held(file):
+        folder = file.with_suffix("")
+        folder.mkdir()
+        try:
+            yield str(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[None]:
+    while True:
+        with file.open("a+") as opened:
+            _lock(opened)
+            # Between the two somebody may have taken the new file for one that was left.
+            if file.exists() and file.stat().st_ino == os.fstat(opened.fileno()).st_ino:
+                yield
+                return
+
+
+def _remove_left(file: Path) -> None:
+    try:
+        with file.open("a+") as opened:
+            _lock(opened)
+            shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+            file.unlink(missing_ok=True)
+    except OSError:  # Its process lives.
+        return

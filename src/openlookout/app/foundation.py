@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
+from openlookout.app.folder import locked
 from openlookout.app.refused import StartRefused
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
@@ -66,6 +67,26 @@ def opened(settings: Settings, clock: Clock | None = None, *, is_one_of_many: bo
         queue = JobQueue(database)
         stack.callback(queue.close)
         yield Foundation(settings, database, bucket_settings(settings), queue, clock or SystemClock(), limits)
+
+
+def migrate_alone(settings: Settings, phase: Phase) -> list[Revision]:
+    """Bring an installation's tables to this release; give what was applied.
+
+    Raises:
+        StartRefused: a process has the data folder (SQLite), or the database or its tables do not do.
+    """
+    with ExitStack() as stack:
+        database = open_database(settings)
+        stack.callback(database.close)
+        if database.is_sqlite:
+            settings.data.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(settings.data))
+        try:
+            return migrate(database, phase)
+        except SchemaError as error:
+            raise StartRefused(str(error)) from None
+        except OperationalError as error:
+            raise StartRefused(f"the database does not answer: {str(error.orig).strip()}") from None
 
 
 def migrate(database: Database, phase: Phase) -> list[Revision]:

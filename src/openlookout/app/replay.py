@@ -43,6 +43,29 @@ def replay(settings: Settings, scheduler: str, span: tuple[datetime, datetime], 
         return now
 
 
+def replaying(settings: Settings) -> Callable[[str, tuple[datetime, datetime]], str]:
+    """Give what replays a scheduler of the installation and tells what came of it in a sentence."""
+
+    def run(scheduler: str, span: tuple[datetime, datetime]) -> str:
+        try:
+            return sentence(scheduler, replay(settings, scheduler, span, lambda _: None))
+        except ReplayRefused as error:
+            return f"{scheduler} was not replayed: {error}"
+
+    return run
+
+
+def sentence(scheduler: str, came: Told) -> str:
+    """What came of a replay, for people."""
+    if came.status != "SUCCESS":
+        return f"the replay of {scheduler} failed: {came.failed_reason}"
+    counts = came.counts
+    return (
+        f"Scored {counts['n_scored']:,} windows of {scheduler}: {counts['n_revised']:,} results corrected, "
+        f"{counts['n_failed']:,} windows have input that cannot be read"
+    )
+
+
 def _request(foundation: Foundation, scheduler: str, span: tuple[datetime, datetime]) -> str:
     settings, now = foundation.settings, foundation.clock.now()
     with foundation.database.writing() as connection:

@@ -21,7 +21,7 @@ from openlookout.jobs.late import LOOK_SECONDS as LATE_LOOK_SECONDS
 from openlookout.jobs.late import LateFiles
 from openlookout.jobs.liveness import BEAT_SECONDS, Liveness, new_executor
 from openlookout.jobs.replay import Replay
-from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_tokens
+from openlookout.jobs.retention import LOOK_SECONDS, forget_ended, forget_old_scores, forget_tokens
 from openlookout.jobs.retraining_ticker import TICK_SECONDS as RETRAINING_TICK_SECONDS
 from openlookout.jobs.retraining_ticker import RetrainingTicker
 from openlookout.jobs.rounds import Rounds
@@ -47,17 +47,31 @@ class Working:
 
 
 @contextmanager
-def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) -> Iterator[Working]:
+def working(
+    foundation: Foundation, scratch: str, only: Collection[str] = (), *, beat_seconds: float = BEAT_SECONDS
+) -> Iterator[Working]:
     """Run jobs and tick until the end; `scratch` is a folder of this process alone, `only` the queues, empty: all."""
     database, queue, clock = foundation.database, foundation.queue, foundation.clock
     with ExitStack() as stack:
         n_children = foundation.settings.workers or os.cpu_count() or 1
         children = Children(n_children)
         late = timedelta(hours=foundation.settings.late_hours)
-        workplace = Workplace(database, foundation.buckets, scratch, children, queue, clock, foundation.limits, late)
+        workplace = Workplace(
+            database,
+            foundation.buckets,
+            scratch,
+            children,
+            queue,
+            clock,
+            foundation.limits,
+            late,
+            is_parquet_wanted=foundation.settings.results_parquet == "yes",
+            scores_kept_for=timedelta(days=foundation.settings.score_days),
+        )
         mine = [each for each in queues(n_children) if not only or each.name in only]
         worker = Worker(database, queue, jobs(workplace), mine, new_executor())
-        liveness = Liveness(database, queue, clock, worker.executor, worker.is_running, is_alone=database.is_sqlite)
+        name, alone = worker.executor, database.is_sqlite
+        liveness = Liveness(database, queue, clock, name, worker.is_running, is_alone=alone, beat_seconds=beat_seconds)
         stack.callback(_leave, worker, liveness)
         stack.callback(children.close)
         worker.start()
@@ -67,7 +81,7 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
         alerts = delivery.Delivery(database, SystemClock(), foundation.settings.console_url)
         stack.callback(alerts.close)
         again_and_again = (
-            Rounds("liveness", BEAT_SECONDS, liveness.round),
+            Rounds("liveness", beat_seconds, liveness.round),
             Rounds("ticker", TICK_SECONDS, Ticker(database, queue, clock).tick),
             Rounds("late", LATE_LOOK_SECONDS, LateFiles(workplace).look),
             Rounds("retraining", RETRAINING_TICK_SECONDS, RetrainingTicker(database, queue, clock).tick),
@@ -76,6 +90,7 @@ def working(foundation: Foundation, scratch: str, only: Collection[str] = ()) ->
             Rounds("retention", LOOK_SECONDS, partial(forget_ended, queue)),
             Rounds("alerts", delivery.LOOK_SECONDS, alerts.round),
             Rounds("silence", silence.LOOK_SECONDS, partial(silence.tell_silences, database, clock)),
+            Rounds("scores", LOOK_SECONDS, partial(forget_old_scores, database, clock, foundation.settings.score_days)),
             Rounds("old alerts", LOOK_SECONDS, partial(delivery.forget_old, database, clock)),
         )
         for rounds in again_and_again:

@@ -7,6 +7,7 @@ whose entries do not fit its manifest, or whose manifest has not the digest that
 import hashlib
 import io
 import json
+import lzma
 import struct
 import zipfile
 import zlib
@@ -22,6 +23,7 @@ DETECTABILITY = "model/detectability.json"
 ENTRIES = (README, DESCRIPTION, DETECTOR, SUMMARY)
 OPTIONAL_ENTRIES = (DETECTABILITY,)  # What a version may lack.
 ENTRY_BYTES_MAX = 2**30
+FILE_BYTES_MAX = 2**31
 # What zip and JSON readers raise on bytes that are not theirs.
 DAMAGED = (
     zipfile.BadZipFile,
@@ -31,8 +33,9 @@ DAMAGED = (
     KeyError,
     TypeError,
     EOFError,
-    RuntimeError,
-    NotImplementedError,
+    RuntimeError,  # Also NotImplementedError: a way of packing that zipfile does not know; and RecursionError.
+    MemoryError,
+    lzma.LZMAError,
 )
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # No time in the file: the same version is the same file.
 
@@ -115,6 +118,9 @@ def read_archive(path: Path, digest: str | None = None) -> Archive:
         ArchiveError: it is no exported model version, is damaged, was changed, or has another digest.
         OSError: it cannot be read.
     """
+    size = path.stat().st_size
+    if size > FILE_BYTES_MAX:
+        raise ArchiveError(f"{path} is no exported model version: it has {size} bytes, {FILE_BYTES_MAX} is the limit")
     whole = io.BytesIO(path.read_bytes())  # In memory: what a damaged file asks for is no error of the disk.
     try:
         with zipfile.ZipFile(whole) as file:

@@ -1,5 +1,6 @@
 """Model versions out of an installation's rows and objects into files, and back. No model is ever captive."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from openlookout.api.definition import definition
 from openlookout.api.service_error import ServiceError
-from openlookout.archive.file import Archive, ArchiveError, read_archive, write_archive
+from openlookout.archive.file import DAMAGED, Archive, ArchiveError, read_archive, write_archive
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.detection.model_file import ModelFileError
@@ -25,6 +27,7 @@ from openlookout.store.subjects import version_subject
 from openlookout.store.tables import dataset, model, model_version
 from openlookout.timeseries.off_condition import OffConditionError
 from openlookout.timeseries.schema import SchemaError, parse_schema, schema_text, subset
+from openlookout.wire.validation import compile_validators
 
 # Columns of a version that travel; times as ISO 8601.
 TEXTS = ("quality", "metrics", "prior_metrics", "source_type")
@@ -37,6 +40,10 @@ TIMES = (
     "evaluation_data_start",
     "evaluation_data_end",
 )
+
+QUALITIES = (*definition()["shapes"]["ModelQuality"]["enum"], None)
+METRICS_CHARACTERS_MAX = definition()["shapes"]["ModelMetrics"]["max"]
+VALIDATORS = compile_validators(definition())
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ def import_version(
         said = archive.description
         files = parse_version(archive.summary, archive.detector)
         name, data = model_name or str(said["model"]), dataset_name or str(said["dataset"])
+        _check(said, name, data)
         values = _values(said) | {
             "data_schema": schema_text(files.schema),
             "sampling_rate_us": files.sampling.rate_us,
@@ -117,8 +125,8 @@ def import_version(
         return _insert(place, archive, name, data, values)
     except ServiceError as error:
         raise ArchiveError(str(error)) from None
-    except (ModelFileError, SchemaError, OffConditionError, ValueError, KeyError, TypeError) as error:
-        raise ArchiveError(f"{path} cannot be used: {type(error).__name__}: {error}") from None
+    except (ModelFileError, SchemaError, OffConditionError, AttributeError, OverflowError, *DAMAGED) as error:
+        raise ArchiveError(f"{path} cannot be used: {type(error).__name__}: {str(error)[:500]}") from None
 
 
 def _insert(place: Place, archive: Archive, name: str, data: str, values: Mapping[str, Any]) -> Imported:
@@ -207,9 +215,37 @@ def _description(name: str, data: str, version: Row[Any], arn: str) -> dict[str,
     }
 
 
+def _check(said: Mapping[str, Any], name: str, data: str) -> None:
+    """Hold what a file says against what the API would take and show.
+
+    Raises:
+        ServiceError, TypeError, ValueError: it would not.
+    """
+    named = {"ModelName": name, "DatasetName": data, "ClientToken": "file"}
+    VALIDATORS["CreateModel"]({**named, **_values(said)["configuration"]})
+    VALIDATORS["ImportModelVersion"]({**named, "SourceModelVersionArn": said["arn"]})
+    for member, possible in (("quality", QUALITIES), ("labelled", (True, False, None))):
+        if said[member] not in possible:
+            message = f"{member} is {str(said[member])[:100]!r}; possible are {', '.join(map(str, possible))}"
+            raise ValueError(message)
+    for member in ("metrics", "prior_metrics"):
+        text = said[member]
+        if text is not None and not (isinstance(json.loads(text), dict) and len(text) <= METRICS_CHARACTERS_MAX):
+            message = f"{member} is no JSON object of at most {METRICS_CHARACTERS_MAX} characters"
+            raise ValueError(message)
+
+
+def _time(text: str | None) -> datetime | None:
+    at = None if text is None else datetime.fromisoformat(text)
+    if at is not None and at.tzinfo is None:
+        message = f"the time {text} has no zone"
+        raise ValueError(message)
+    return at
+
+
 def _values(said: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a description."""
-    times = {name: None if said[name] is None else datetime.fromisoformat(said[name]) for name in TIMES[1:]}
+    times = {name: _time(said[name]) for name in TIMES[1:]}
     return {
         "configuration": {
             name: said["configuration"][name] for name in COPIED_CONFIGURATION if name in said["configuration"]

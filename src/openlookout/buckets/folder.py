@@ -94,7 +94,7 @@ class FolderBuckets:
                 message = f"the object '{key}' of bucket '{bucket}' has {size} bytes, {bytes_max} is the limit"
                 raise ObjectTooLargeError(message)
             try:
-                return file.read(bytes_max)
+                return file.read(size)  # Not the limit: Python takes that much memory before it reads.
             except OSError as error:
                 raise _read_error(bucket, key, Path(file.name), error) from None
 

@@ -102,6 +102,11 @@ def evidence(output_prefix: str, data_start: datetime) -> str:
     return f"{output_prefix}{_time(data_start):%Y-%m-%dT%H:%M:%SZ}/evidence.jsonl"
 
 
+def results_parquet(results_key: str) -> str:
+    """Where the same results are as Parquet, if they are wanted."""
+    return results_key.removesuffix(".jsonl") + ".parquet"
+
+
 def pointwise_diagnostics(output_prefix: str, model_name: str, number: int) -> str:
     """Where the customer finds the score of every row; the folder between prefix and name is our decision."""
     return f"{customer_diagnostics(output_prefix, model_name, number)}model_diagnostics_results.json.gz"

@@ -21,6 +21,7 @@ from openlookout.demo.files import YEAR_END, write_labels, write_window, write_y
 from openlookout.demo.plant import Plant
 from openlookout.demo.story import BUCKET, FREQUENCY, N_WINDOWS, DemoFailed, Found, tell
 from openlookout.settings import Settings
+from openlookout.wire.server import create_app
 
 
 def run_demo(data: Path | None, *, port: int = 0, keep: bool = False) -> int:
@@ -71,8 +72,8 @@ def _run(data: Path, port: int, keep: bool, console: Console) -> Found:
 
 @contextmanager
 def _listening(settings: Settings, service: Service) -> Iterator[str]:
-    server = uvicorn.Server(http_config(service.server))
-    with bind(settings) as listening:
+    server = uvicorn.Server(http_config(create_app(service.server)))
+    with bind(settings.host, settings.port) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)
         thread.start()
         while not server.started:

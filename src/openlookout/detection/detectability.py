@@ -102,7 +102,7 @@ def examine(
     seed: int,
 ) -> Detectability:
     """Give the report of a detector that was fitted on the `normal` ones of the rows (n_rows, n_sensors)."""
-    judged, rows, where = _judged(detector, readings, normal, segment, seed)
+    judged, rows, where = _judged(detector, readings, normal, segment)
     rng = np.random.default_rng(seed)
     use = normal & ~np.isnan(readings).all(axis=1)
     stretches = _stretches(judged, readings[rows], use[rows], segment[rows], rng)
@@ -129,7 +129,7 @@ def examine(
 
 
 def _judged(
-    detector: Ensemble, readings: Floats, normal: Booleans, segment: Integers, seed: int
+    detector: Ensemble, readings: Floats, normal: Booleans, segment: Integers
 ) -> tuple[Ensemble, slice, Literal["held_out", "training"]]:
     """The detector that is examined, on which rows, and whether it knows them."""
     n = len(readings)
@@ -138,7 +138,7 @@ def _judged(
     known = slice(first, cut)
     if normal[known].sum() >= 2 * TRAINING_ROWS_MIN:
         try:
-            return fit(readings[known], normal[known], segment[known], seed=seed), slice(cut, n), "held_out"
+            return fit(readings[known], normal[known], segment[known]), slice(cut, n), "held_out"
         except TrainingError:
             pass
     return detector, slice(max(n - FIT_ROWS_MAX, 0), n), "training"

@@ -4,8 +4,11 @@ No single model is best on every machine; cheap models that are calibrated alike
 (docs/detection.md has the figures). The limit comes from whole held-out blocks, not from rows: neighbouring rows repeat
 each other, blocks tell how normal differs from one time to another.
 
-Two questions, two answers: *does it alarm* is decided by members that proved steady, with the slow levels of wandering
-sensors taken off; *how unusual is it*, which orders rows within alarms and within the others, by all that see levels.
+Two questions, two answers. *Does it alarm* is decided row by row by members that proved steady, mostly with the slow
+levels of wandering sensors taken off: what is smoothed alarms late, and long after the machine is well again. An alarm
+begins with two rows in a row over the limit, or one over what hardly a row of training reached, and is held while the
+last rows together nearly exceed the limit, so that one fault is one event. *How unusual is it*, which orders rows
+within alarms and within the others, is smoothed, and sees levels first of all.
 """
 
 from collections.abc import Iterator
@@ -21,7 +24,10 @@ from openlookout.detection.members import REACH_ROWS, Member, Scored
 from openlookout.detection.rows import smoothed, times
 from openlookout.detection.scaling import Scaling
 
-SPANS = (8, 32)
+RANKING_SPANS = (8, 32)
+# What members say is smoothed so far before it holds an alarm and tells which sensors are meant: neither must flicker.
+HOLDING_SPAN = 8
+HOLDING_SHARE = 0.9
 # Added before the logarithm: a member that sees nothing must not veto the others.
 FLOOR = 0.05
 CHUNK_ROWS = 8192
@@ -36,33 +42,45 @@ class View:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What a score of each member means, arrays (n_members,).
+
+    `unit`: the score that counts 1, high for training. `width`: how many times more, as a logarithm, one more is: the
+    scores of some members have long tails.
+    """
+
+    unit: Floats
+    width: Floats
+
+    def units(self, raw: Floats) -> Floats:
+        """Member scores (n_rows, n_members) on one scale, logarithmic beyond 1. NaN becomes 0."""
+        ratio = np.nan_to_num(raw, nan=0.0) / self.unit
+        return np.where(ratio > 1, 1 + np.log(np.maximum(ratio, 1)) / self.width, ratio)
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """A fitted detector.
 
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
-    views, (n_members,): `calibration`, the score that counts 1; `deciding`, the weights of who decides, summing to 1.
-    `limit`: what the deciding score exceeds in an alarm. `expectation`: what events are explained with.
+    views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
+    each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
+    begins. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
     levels: Levels
     views: tuple[View, ...]
-    calibration: Floats
+    calibration: Calibration
     deciding: Floats
+    ranking: Floats
     limit: float
+    peak_limit: float
     expectation: Expectation
 
     @property
     def n_sensors(self) -> int:
         return len(self.scaling.center)
-
-    @property
-    def ranking(self) -> Floats:
-        """(n_members,): the weights of who orders rows, summing to 1: the members that see levels, all alike."""
-        n = len(self.views[0].members)
-        weights = np.zeros(len(self.calibration))
-        weights[:n] = 1 / n
-        return weights
 
     def score(self, readings: Floats, segment: Integers, state: State | None = None) -> tuple[Scores, State]:
         state = self._fresh() if state is None else state
@@ -77,9 +95,11 @@ class Ensemble:
     def _fresh(self) -> State:
         return {
             "features": np.empty((0, len(self.views) * self.n_sensors)),
-            "units": np.empty((0, len(self.calibration))),
+            "units": np.empty((0, len(self.deciding))),
             "segments": np.empty(0, np.int64),
             "segment": np.array(-1),
+            "is_over": np.zeros((), np.bool_),
+            "is_alarm": np.zeros((), np.bool_),
             **self.levels.fresh(),
         }
 
@@ -90,18 +110,23 @@ class Ensemble:
         features = np.vstack([state["features"], fresh])
         segments = np.concatenate([state["segments"], segment])
         scored = list(self._members(features, segments))
-        units = calibrated(np.column_stack([score for score, _ in scored]), self.calibration)[before:]
-        units = np.vstack([state["units"], units])
-        weights = np.column_stack([self.deciding, self.ranking])
-        combined, told = combine(units, segments, weights)
-        deciding, ranking = combined[before:].T
-        anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(deciding > self.limit, ranking, self.limit))
-        shares = [share[before:] for _, share in scored]
-        contribution = _contribution(shares, told[before:] * self.deciding, missing)
+        now = self.calibration.units(np.column_stack([score for score, _ in scored])[before:])
+        units = np.vstack([state["units"], now])
+        ranking = ranked(units, segments, self.ranking)[before:]
+        smooth = smoothed(units, segments, HOLDING_SPAN)[before:]
+        deciding = decided(now, self.deciding)
+        over = deciding > self.limit
+        held = decided(smooth, self.deciding) > HOLDING_SHARE * self.limit
+        goes_on = bool(len(segment)) and bool(segment[0] == state["segment"])
+        begins = (deciding > self.peak_limit) | twice(over, segment, before=bool(state["is_over"]) or not goes_on)
+        alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_alarm"]))
+        anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm, ranking, self.limit))
+        contribution = _contribution([share[before:] for _, share in scored], smooth * self.deciding, missing)
         keep = max(len(segments) - REACH_ROWS, 0)
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
-        last = np.array(segments[-1]) if len(segments) else state["segment"]
-        return Scores(anomaly, contribution, steady.astype(np.float32)), {**kept, "segment": last, **levels}
+        ends = {"segment": segment, "is_over": over, "is_alarm": alarm}
+        last = {name: values[-1:].reshape(()) for name, values in ends.items()} if len(segment) else {}
+        return Scores(anomaly, contribution, steady.astype(np.float32)), {**state, **kept, **last, **levels}
 
     def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
         """(n_rows, n_views * n_sensors): what each view sees, the steadied deviations, and the state of the levels."""
@@ -118,26 +143,51 @@ class Ensemble:
                 yield member.score(values, segment)
 
 
+def twice(over: Booleans, segment: Integers, *, before: bool) -> Booleans:
+    """(n_rows,): rows that are over as the row before them is; the first of a segment by itself.
+
+    `before`: whether the row before the first was over.
+    """
+    was = np.ones_like(over)
+    was[1:] = over[:-1] | (segment[1:] != segment[:-1])
+    was[:1] = before
+    return over & was
+
+
+def holding(begins: Booleans, held: Booleans, segment: Integers, *, goes_on: bool) -> Booleans:
+    """(n_rows,): alarms begin where they begin and last while they are held, at most to the end of the segment.
+
+    `goes_on`: the row before the first, of the same segment, was in an alarm.
+    """
+    on = begins | held
+    border = ~on
+    border[1:] |= segment[1:] != segment[:-1]
+    stretch = np.cumsum(border)
+    source = begins & on
+    count = np.cumsum(source)
+    before = np.concatenate([[0], count])[np.searchsorted(stretch, stretch, "left")]
+    alarm: Booleans = on & ((count > before) | ((stretch == 0) & goes_on))
+    return alarm
+
+
 def two_tiers(alarm: Booleans, ranking: Floats, limit: float) -> Floats:
     """(n_rows,): scores that are over 0.5 exactly in alarms, also with the five digits that results files show."""
     rank = ranking / (ranking + limit) / 2
     return np.where(alarm, np.maximum(np.round(0.5 + rank, 5), 0.50001), np.minimum(np.round(rank, 5), 0.5))
 
 
-def calibrated(raw: Floats, calibration: Floats) -> Floats:
-    """Member scores on one scale: 1 is high for training; beyond, logarithmic. NaN becomes 0."""
-    ratio = np.nan_to_num(raw, nan=0.0) / calibration
-    return np.where(ratio > 1, 1 + np.log(np.maximum(ratio, 1)), ratio)
+def decided(units: Floats, weights: Floats) -> Floats:
+    """(n_rows,): the weighted power mean of members, of exponent a half: several must say it, none can veto."""
+    scores: Floats = times(np.sqrt(FLOOR + units), weights[:, None])[:, 0] ** 2
+    return scores
 
 
-def combine(units: Floats, segment: Integers, weights: Floats) -> tuple[Floats, Floats]:
-    """Give (n_rows, k) the weighted geometric means of members over all spans, for weights (n_members, k).
-
-    And (n_rows, n_members) how much each member says.
-    """
-    at_spans = [smoothed(units, segment, span) for span in SPANS]
-    logarithms = np.hstack([np.log(FLOOR + values) for values in at_spans])
-    return np.exp(times(logarithms, np.tile(weights / len(SPANS), (len(SPANS), 1)))), at_spans[0]
+def ranked(units: Floats, segment: Integers, weights: Floats) -> Floats:
+    """(n_rows,): the weighted geometric mean of members, each smoothed over all spans."""
+    logarithms = np.hstack([np.log(FLOOR + smoothed(units, segment, span)) for span in RANKING_SPANS])
+    n = len(RANKING_SPANS)
+    scores: Floats = np.exp(times(logarithms, np.tile(weights / n, n)[:, None])[:, 0])
+    return scores
 
 
 def _contribution(shares: list[Floats], weights: Floats, missing: Booleans) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers
 from openlookout.detection.gaussian import Gaussian, fit_gaussian
-from openlookout.detection.rows import row_sums, shifted, smoothed, times, window_sums
+from openlookout.detection.rows import row_sums, shifted, times, window_sums
 
 REACH_ROWS = 128
 LAGS = 3
@@ -20,36 +20,24 @@ LAGGED_DIMENSIONS_MAX = 40
 RIDGE = 1e-2
 WINDOW_ROWS_MIN = 8
 VARIANCE_FLOOR = 1e-3
-MEMORY_ROWS = 400
-MEMORY_DIMENSIONS_MAX = 30
-NEIGHBOURS = 3
-RANGE_QUANTILE = 0.001
+KNOTS_MAX = 1024
 
 Scored = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
 class Level:
-    """Relations between sensors at one moment; `span` 1, or smoothed for small and lasting deviations."""
+    """Relations between sensors at one moment."""
 
     gaussian: Gaussian
-    span: int
 
-    def score(self, features: Floats, segment: Integers) -> Scored:
-        rows = _level_rows(features, segment, self.span)
-        residuals = self.gaussian.residuals(rows)
-        return self.gaussian.distances(rows, residuals), residuals**2
+    def score(self, features: Floats, segment: Integers) -> Scored:  # noqa: ARG002  # One row knows no segment.
+        residuals = self.gaussian.residuals(features)
+        return self.gaussian.distances(features, residuals), residuals**2
 
 
-def fit_level(span: int) -> Callable[[Floats, Integers, Booleans], Level]:
-    def fit(features: Floats, segment: Integers, normal: Booleans) -> Level:
-        return Level(fit_gaussian(_level_rows(features, segment, span)[normal]), span)
-
-    return fit
-
-
-def _level_rows(features: Floats, segment: Integers, span: int) -> Floats:
-    return features if span == 1 else smoothed(features, segment, span)
+def fit_level(features: Floats, segment: Integers, normal: Booleans) -> Level:  # noqa: ARG001
+    return Level(fit_gaussian(features[normal]))
 
 
 @dataclass(frozen=True)
@@ -127,65 +115,39 @@ def _window_features(features: Floats, segment: Integers, doublings: int) -> tup
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Distance to remembered normal rows: for machines with several modes or bent relations.
+class Tails:
+    """How rare each sensor's value is by itself, whatever its distribution: sees levels that training hardly had.
 
-    `axes` (n_sensors, k) whitens; `vectors` (m, k) are the memories and `originals` (m, n_sensors) the same unwhitened.
+    `knots` (n_knots, n_sensors): the values of training, sorted, or evenly many of them. The score is the mean over
+    sensors of (-log p)**2, p the empirical two-sided tail probability (as in ECOD, Li et al., IEEE TKDE 2022, but
+    squared: one rare sensor says more than many that are a little unusual).
     """
 
-    axes: Floats
-    vectors: Floats
-    originals: Floats
-    span: int
+    knots: Floats
 
-    def score(self, features: Floats, segment: Integers) -> Scored:
-        features = _level_rows(features, segment, self.span)
-        rows = times(features, self.axes)
-        squares = row_sums(rows**2)[:, None] + (self.vectors**2).sum(axis=1) - 2 * times(rows, self.vectors.T)
-        nearest = np.argpartition(squares, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-        distance = np.maximum(np.take_along_axis(squares, nearest, axis=1), 0).max(axis=1)
-        expected = sum(self.originals[nearest[:, k]] for k in range(NEIGHBOURS)) / NEIGHBOURS
-        return distance / self.axes.shape[1], (features - expected) ** 2
+    def score(self, features: Floats, segment: Integers) -> Scored:  # noqa: ARG002  # One row knows no segment.
+        squares = self.surprises(features) ** 2
+        return row_sums(squares) / features.shape[1], squares**2  # Squared again: all sensors are always a bit rare.
 
-
-def fit_memory(seed: int, span: int) -> Callable[[Floats, Integers, Booleans], Memory | None]:
-    def fit(features: Floats, segment: Integers, normal: Booleans) -> Memory | None:
-        rows = _level_rows(features, segment, span)[normal]
-        if len(rows) < 2 * NEIGHBOURS:
-            return None
-        axes = _principal(rows, MEMORY_DIMENSIONS_MAX)
-        axes = axes / np.sqrt((rows @ axes).var(axis=0) + 0.1)
-        pick = np.random.default_rng(seed).choice(len(rows), min(MEMORY_ROWS, len(rows)), replace=False)
-        originals = rows[np.sort(pick)]
-        return Memory(axes, originals @ axes, originals, span)
-
-    return fit
+    def surprises(self, features: Floats) -> Floats:
+        """(n_rows, n_sensors): -log of the tail probabilities, at most that of half a knot."""
+        n = len(self.knots)
+        out = np.empty_like(features)
+        for sensor, knots in enumerate(self.knots.T):
+            values = features[:, sensor]
+            above, upto = n - np.searchsorted(knots, values, "left"), np.searchsorted(knots, values, "right")
+            out[:, sensor] = np.minimum(above, upto)
+        surprises: Floats = -np.log(np.minimum(2 * np.maximum(out, 0.5) / n, 1.0))
+        return surprises
 
 
-@dataclass(frozen=True)
-class Range:
-    """How far sensors are outside of all that training showed: `low` and `high`, each (n_sensors,)."""
-
-    low: Floats
-    high: Floats
-    span: int
-
-    def score(self, features: Floats, segment: Integers) -> Scored:
-        features = _level_rows(features, segment, self.span)
-        excess = np.maximum(features - self.high, 0) + np.maximum(self.low - features, 0)
-        return row_sums(excess**2), excess**2
+def fit_tails(features: Floats, segment: Integers, normal: Booleans) -> Tails:  # noqa: ARG001
+    values = np.sort(features[normal], axis=0)
+    n = len(values)
+    return Tails(values if n <= KNOTS_MAX else values[np.linspace(0, n - 1, KNOTS_MAX).round().astype(int)])
 
 
-def fit_range(span: int) -> Callable[[Floats, Integers, Booleans], Range]:
-    def fit(features: Floats, segment: Integers, normal: Booleans) -> Range:
-        rows = _level_rows(features, segment, span)[normal]
-        low, high = np.quantile(rows, [RANGE_QUANTILE, 1 - RANGE_QUANTILE], axis=0)
-        return Range(low, high, span)
-
-    return fit
-
-
-Member = Level | Lagged | Windowed | Memory | Range
+Member = Level | Lagged | Windowed | Tails
 
 
 def _principal(rows: Floats, n_max: int) -> Floats:

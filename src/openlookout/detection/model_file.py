@@ -2,6 +2,10 @@
 
 import io
 import json
+import lzma
+import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import fields
@@ -9,18 +13,43 @@ from typing import Any
 
 import numpy as np
 
-from openlookout.detection.ensemble import Ensemble, View
+from openlookout.detection.ensemble import Calibration, Ensemble, View
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
-from openlookout.detection.members import Lagged, Level, Memory, Range, Windowed
+from openlookout.detection.members import Lagged, Level, Tails, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 3
+VERSION = 4
 KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Level, Lagged, Windowed, Memory, Range, Gaussian, Scaling, Levels, Expectation)
+    kind.__name__: kind
+    for kind in (Level, Lagged, Windowed, Tails, Gaussian, Scaling, Levels, Calibration, Expectation)
 }
+
+
+BYTES_MAX = 2**31  # Of all arrays of a file, unpacked.
+ARRAYS_MAX = 10_000
+# What the readers of zip, numpy and JSON raise on bytes that are not theirs.
+DAMAGED = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    struct.error,
+    tokenize.TokenError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 class ModelFileError(Exception):
@@ -29,14 +58,16 @@ class ModelFileError(Exception):
 
 def save(detector: Ensemble) -> bytes:
     """Give the file. Loading it gives a detector with the same scores, to the bit."""
-    arrays: dict[str, np.ndarray] = {"calibration": detector.calibration, "deciding": detector.deciding}
+    arrays: dict[str, np.ndarray] = {"deciding": detector.deciding, "ranking": detector.ranking}
     description = {
         "format": FORMAT,
         "version": VERSION,
         "limit": detector.limit.hex(),
+        "peak_limit": detector.peak_limit.hex(),
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
         "expectation": _put(detector.expectation, "expectation", arrays),
+        "calibration": _put(detector.calibration, "calibration", arrays),
         "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
     }
     out = io.BytesIO()
@@ -53,23 +84,57 @@ def load(content: bytes) -> Ensemble:
         ModelFileError: it is no model file, is damaged, or was written by a later release.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            description = json.loads(file["description"].tobytes())
-            if description["format"] != FORMAT or description["version"] != VERSION:
-                found = f"{description['format']} {description['version']}"
-                raise ModelFileError(f"the file is {found}; {FORMAT} {VERSION} can be read")
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays(content)
+        description = json.loads(arrays["description"].tobytes())
+        if description["format"] != FORMAT or description["version"] != VERSION:
+            found = f"{description['format']} {description['version']}"[:100]
+            raise ModelFileError(f"the file is {found}; {FORMAT} {VERSION} can be read")
         return Ensemble(
             _take(description["scaling"], arrays),
             _take(description["levels"], arrays),
             tuple(_take_view(view, arrays) for view in description["views"]),
-            arrays["calibration"],
+            _take(description["calibration"], arrays),
             arrays["deciding"],
+            arrays["ranking"],
             float.fromhex(description["limit"]),
+            float.fromhex(description["peak_limit"]),
             _take(description["expectation"], arrays),
         )
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {error}") from None
+    except DAMAGED as error:
+        shown = str(error)[:500]
+        raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {shown}") from None
+
+
+def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Give the arrays by name, of BYTES_MAX bytes in all, whatever the file claims or a header says.
+
+    numpy's own reader makes room for what a header says, and unpacks what comes.
+    """
+    arrays, n_left = {}, BYTES_MAX
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        if len(file.namelist()) > ARRAYS_MAX:
+            raise ModelFileError(f"the file has {len(file.namelist())} arrays; {ARRAYS_MAX} are the limit")
+        for name in file.namelist():
+            with file.open(name) as packed:
+                unpacked = packed.read(n_left + 1)
+            n_left -= len(unpacked)
+            if n_left < 0:
+                raise ModelFileError(f"the file unpacks to more than {BYTES_MAX} bytes")
+            arrays[name.removesuffix(".npy")] = _array(name, unpacked)
+    return arrays
+
+
+def _array(name: str, unpacked: bytes) -> np.ndarray:
+    stream = io.BytesIO(unpacked)
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(stream)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or n_bytes != len(unpacked) - stream.tell():
+        raise ModelFileError(f"the array {name[:100]} is said to have {n_bytes} bytes and has another number")
+    stream.seek(0)
+    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
 
 
 def _put_view(view: View, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ ROWS_MIN = 8
 # gallon and litre; hp and kW; inch and mm; foot and metre.
 UNIT_FACTORS = (10.0, 100.0, 1e3, 1e6, 60.0, 3.6, 6.895, 14.504, 1.8, 2.2046, 1.6093, 3.7854, 1.341, 25.4, 3.2808)
 UNIT_TOLERANCE = 0.01
+JUMP_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _rescaled(sensor: SensorEvent) -> str | None:
         return converted
     moves = (usual_move(np.diff(readings)) or 0.0) / (sensor.step * sensor.scale)
     level = float(np.median(readings)) / sensor.center if sensor.center else 0.0
-    if level > 0 and moves > 0 and _is_factor(level) and _is_factor(moves):
+    if level > 0 and moves > 0 and _is_factor(level) and _is_factor(moves) and _jumped(sensor):
         by_level, by_moves = np.log(level), np.log(moves)
         if abs(by_level - by_moves) <= 0.25 * abs(by_level) + 0.1:
             return f"reads as if multiplied by {level:.3g}"
@@ -155,6 +156,14 @@ def _converted(sensor: SensorEvent) -> str | None:
     return None
 
 
+def _jumped(sensor: SensorEvent) -> bool:
+    """Whether most of what it is off came within two rows and no later than the event, as a unit or an offset does."""
+    before = sensor.sigmas[: sensor.first + ROWS_MIN]
+    jumps = np.abs(before[2:] - before[:-2])
+    usual = abs(float(np.nanmedian(sensor.sigmas[sensor.first :])))
+    return len(jumps) > 0 and float(np.nanmax(jumps)) >= JUMP_SHARE * usual
+
+
 def _is_factor(factor: float) -> bool:
     return factor >= FACTOR_MIN or factor <= 1 / FACTOR_MIN
 
@@ -178,8 +187,7 @@ def _shifted(sensor: SensorEvent) -> str | None:
     inside = inside[~np.isnan(inside)]
     if len(inside) < ROWS_MIN or abs(np.median(inside)) < 6 or np.std(inside) > 2:
         return None
-    jumps = np.abs(sensor.sigmas[2:] - sensor.sigmas[:-2])
     offset = float(np.nanmedian(sensor.readings[sensor.core] - sensor.expected[sensor.core]))
-    if np.nanmax(jumps) < 0.7 * abs(np.median(inside)):
+    if not _jumped(sensor):
         return None
     return f"follows what is expected of it with an offset of {offset:.4g}"

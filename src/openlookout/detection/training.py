@@ -1,15 +1,16 @@
 """Fitting the ensemble: scaling, slow levels, members, calibration and limit, from normal rows alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
-from openlookout.detection.ensemble import CHUNK_ROWS, Ensemble, View, calibrated, combine
+from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided
 from openlookout.detection.expectation import fit_expectation
 from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.levels import Levels, fit_levels
-from openlookout.detection.members import Member, fit_lagged, fit_level, fit_memory, fit_range, fit_windowed
+from openlookout.detection.members import Member, fit_lagged, fit_level, fit_tails, fit_windowed
 from openlookout.detection.scaling import Scaling, fit_scaling
 
 TRAINING_ROWS_MIN = 200
@@ -20,24 +21,62 @@ STRETCHES = 20
 BLOCKS = 5
 CALIBRATION_QUANTILE = 0.90
 CALIBRATION_MIN = 1e-3
-BLOCK_QUANTILE = 0.997
+PEAK_QUANTILE = 0.997
+WIDTH_MIN = 0.5
+# What two rows in a row exceed in an alarm, and what one does.
+LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE = 0.995, 0.9995
 # One odd block must not blind the whole: its own peak is nearly the most that the limit can be.
-PEAK_EXCESS_MAX = 1.05
+PEAK_EXCESS_MAX = 1.15
 T_95 = 2.132  # Student's t, one-sided 95 %, BLOCKS - 1 degrees of freedom.
+# Few rows do not show all that is normal: the limit is wider by this many rows over the rows of training.
+SHORT_ROWS = 25
 # A member whose held-out blocks score so many times what it gives rows that it knows decides less, down to hardly.
 STEADY_RATIO, UNSTEADY_RATIO = 1.5, 5.0
 UNSTEADY_WEIGHT = 0.01
-# The least that the score of known rows counts in that ratio: a range has no excess at all over rows that it knows.
+# The least that the score of known rows counts in that ratio.
 KNOWN_MIN = 0.3
 # Members that see the levels decide less, down to this, where they are unsteady in most blocks, as on sensors that
 # wander: held-out blocks lie between others, the future does not. One odd block is a regime that training knows.
 LEVEL_WEIGHT = 0.15
+# How much members that do not see the levels say in the order of rows.
+STEADIED_RANK = 0.5
 
 Fit = Callable[[Floats, Integers, Booleans], Member | None]
 
 
-def fit(readings: Floats, normal: Booleans, segment: Integers, *, seed: int) -> Ensemble:
+@dataclass(frozen=True)
+class Candidate:
+    """A member to fit, with its votes on what is an alarm and on the order of rows."""
+
+    fit: Fit
+    decides: float
+    ranks: float
+
+
+CANDIDATES = (
+    Candidate(fit_level, 1, 1),
+    Candidate(fit_lagged, 1, 1),
+    Candidate(fit_windowed(5), 1, 1),
+    Candidate(fit_windowed(7), 0, 1),  # An alarm would end two hours late on rows of a minute.
+    Candidate(fit_tails, 2, 2),
+)
+STEADIED_CANDIDATES = tuple(each for each in CANDIDATES if each.decides)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A view; of its members the candidates, held-out scores (n_rows, n), and what each gives rows that it knows."""
+
+    view: View
+    candidates: Sequence[Candidate]
+    held_out: Floats
+    known: Floats
+
+
+def fit(readings: Floats, normal: Booleans, segment: Integers) -> Ensemble:
     """Learn what is normal from rows (n_rows, n_sensors) in time order; rows that are not `normal` are left out.
+
+    Nothing is drawn at random: the same rows give the same detector.
 
     Raises:
         TrainingError: too few normal rows with readings, or no sensor that ever moves.
@@ -54,23 +93,29 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, *, seed: int) -> 
     plain = scaling.deviations(readings[rows])
     levels = fit_levels(plain[used], stretch[used], scaling.is_constant, n_normal)
     steady = _steadied(readings, segment, scaling, levels, rows)
-    seen = [np.where(scaling.is_constant, steady, plain), *([steady] if levels.any_wanders else [])]
     blocks = [np.asarray(block) for block in np.array_split(np.flatnonzero(used), BLOCKS)]
-    fits = _fits(seed)
-    fitted = [_fit_view(deviations, stretch, used, blocks, fits) for deviations in seen]
-    held_out = np.column_stack([scores for _, scores, _ in fitted])
-    quantiles = _quantiles(held_out, blocks)
+    fitted = [_fit_view(np.where(scaling.is_constant, steady, plain), stretch, used, blocks, CANDIDATES)]
+    if levels.any_wanders:
+        fitted.append(_fit_view(steady, stretch, used, blocks, STEADIED_CANDIDATES))
+    held_out = np.hstack([each.held_out for each in fitted])
+    quantiles, peaks = (_quantiles(held_out, blocks, share) for share in (CALIBRATION_QUANTILE, PEAK_QUANTILE))
     # A member's unit is that of its worst block, so that one that drifts counts for less.
-    calibration = np.maximum(quantiles.max(axis=0), CALIBRATION_MIN)
-    known = np.maximum(np.concatenate([each for _, _, each in fitted]), KNOWN_MIN)
-    n_level_members = len(fitted[0][0].members) if len(fitted) > 1 else 0
-    deciding = _deciding(calibration / known, np.median(quantiles, axis=0) / known, n_level_members)
-    combined, _ = combine(calibrated(held_out, calibration), stretch, deciding[:, None])
-    limit = _limit([combined[block, 0] for block in blocks])
+    unit = np.maximum(quantiles.max(axis=0), CALIBRATION_MIN)
+    width = np.maximum(np.log(np.maximum(peaks.max(axis=0) / unit, 1.0)), WIDTH_MIN)
+    calibration = Calibration(unit, width)
+    known = np.maximum(np.concatenate([each.known for each in fitted]), KNOWN_MIN)
+    deciding = _deciding(fitted, unit / known, np.median(quantiles, axis=0) / known)
+    ranking = _ranking(fitted, _share_beyond(segment[use], levels.span))
+    scores = decided(calibration.units(held_out), deciding)
+    limit, peak_limit = (
+        _limit([np.quantile(scores[block], share) for block in blocks]) * float(np.exp(SHORT_ROWS / n_normal))
+        for share in (LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE)
+    )
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
     )
-    return Ensemble(scaling, levels, tuple(view for view, _, _ in fitted), calibration, deciding, limit, expectation)
+    views = tuple(each.view for each in fitted)
+    return Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, max(limit, peak_limit), expectation)
 
 
 def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
@@ -97,47 +142,57 @@ def _steadied(readings: Floats, segment: Integers, scaling: Scaling, levels: Lev
     return out
 
 
-def _fits(seed: int) -> list[Fit]:
-    return [
-        fit_level(1),
-        fit_level(8),
-        fit_lagged,
-        fit_windowed(5),
-        fit_windowed(7),
-        fit_memory(seed, 8),
-        fit_range(8),
-    ]
-
-
 def _fit_view(
-    deviations: Floats, segment: Integers, use: Booleans, blocks: list[Integers], fits: list[Fit]
-) -> tuple[View, Floats, Floats]:
-    """Give the view, its members' held-out scores (n_rows, n_members), and what each gives rows that it knows."""
+    deviations: Floats, segment: Integers, use: Booleans, blocks: list[Integers], candidates: Sequence[Candidate]
+) -> _Fitted:
+    """Fit the members that these rows suffice for."""
     missing = np.isnan(deviations)
     imputing = fit_gaussian(np.where(missing, 0.0, deviations)[use])
     features = imputing.completed(deviations, missing)
-    members, held_out, known = [], [], []
-    for each in fits:
-        member = each(features, segment, use)
+    members, taken, held_out, known = [], [], [], []
+    for candidate in candidates:
+        member = candidate.fit(features, segment, use)
         if member is not None:
             members.append(member)
-            held_out.append(_held_out(each, features, segment, use, blocks))
+            taken.append(candidate)
+            held_out.append(_held_out(candidate.fit, features, segment, use, blocks))
             known.append(np.nanquantile(member.score(features, segment)[0][use], CALIBRATION_QUANTILE))
-    return View(imputing, tuple(members)), np.column_stack(held_out), np.array(known)
+    return _Fitted(View(imputing, tuple(members)), taken, np.column_stack(held_out), np.array(known))
 
 
-def _deciding(worst: Floats, typical: Floats, n_level_members: int) -> Floats:
+def _deciding(fitted: Sequence[_Fitted], worst: Floats, typical: Floats) -> Floats:
     """(n_members,): weights that sum to 1, from how many times the score of held-out blocks is that of known rows.
 
-    `worst`, `typical`: of the worst and of the median block. The first `n_level_members` see the levels of sensors that
-    wander.
+    `worst`, `typical`: of the worst and of the median block. The members of the first of two views see the levels of
+    sensors that wander.
     """
     weights = np.maximum(_steadiness(worst), UNSTEADY_WEIGHT)
-    if n_level_members:
-        steady = _steadiness(typical[:n_level_members]).mean()
-        weights[:n_level_members] *= LEVEL_WEIGHT + (1 - LEVEL_WEIGHT) * steady
-    total: Floats = weights / weights.sum()
-    return total
+    if len(fitted) > 1:
+        n = len(fitted[0].candidates)
+        weights[:n] *= LEVEL_WEIGHT + (1 - LEVEL_WEIGHT) * _steadiness(typical[:n]).mean()
+    votes = np.array([candidate.decides for each in fitted for candidate in each.candidates])
+    deciding: Floats = weights * votes / (weights * votes).sum()
+    return deciding
+
+
+def _ranking(fitted: Sequence[_Fitted], share_beyond: float) -> Floats:
+    """(n_members,): weights that sum to 1. Where segments are shorter than a slow level takes to follow, what is left
+    of the readings without it does not show a whole segment that is odd.
+    """
+    of_views = (1.0, STEADIED_RANK * share_beyond)
+    votes = [
+        candidate.ranks * of_view
+        for each, of_view in zip(fitted, of_views, strict=False)
+        for candidate in each.candidates
+    ]
+    return np.array(votes) / sum(votes)
+
+
+def _share_beyond(segment: Integers, n_rows: int) -> float:
+    """Which share of rows lies so many rows into its segment or more."""
+    begins = np.flatnonzero(np.diff(segment, prepend=segment[0] - 1))
+    into = np.arange(len(segment)) - np.repeat(begins, np.diff(begins, append=len(segment)))
+    return float((into >= n_rows).mean())
 
 
 def _steadiness(ratio: Floats) -> Floats:
@@ -160,19 +215,19 @@ def _held_out(fit_member: Fit, features: Floats, segment: Integers, use: Boolean
     return out
 
 
-def _quantiles(held_out: Floats, blocks: list[Integers]) -> Floats:
-    """(n_blocks, n_members): the quantile of each member's scores in each held-out block."""
+def _quantiles(held_out: Floats, blocks: list[Integers], share: float) -> Floats:
+    """(n_blocks, n_members): a quantile of each member's scores in each held-out block."""
     out = np.full((len(blocks), held_out.shape[1]), CALIBRATION_MIN)
     for number, block in enumerate(blocks):
         for member, column in enumerate(held_out[block].T):
             has = column[~np.isnan(column)]
             if len(has):
-                out[number, member] = np.quantile(has, CALIBRATION_QUANTILE)
+                out[number, member] = np.quantile(has, share)
     return out
 
 
-def _limit(blocks: list[Floats]) -> float:
-    """What a block of normal rows hardly exceeds: a one-sided prediction limit over the peaks of the blocks."""
-    peaks = np.log([np.quantile(block, BLOCK_QUANTILE) for block in blocks])
+def _limit(reached: Sequence[float]) -> float:
+    """What a block of normal rows hardly exceeds, from what each did: a one-sided prediction limit."""
+    peaks = np.log(reached)
     limit = peaks.mean() + T_95 * peaks.std(ddof=1) * np.sqrt(1 + 1 / len(peaks))
     return float(np.exp(min(limit, peaks.max() + np.log(PEAK_EXCESS_MAX))))

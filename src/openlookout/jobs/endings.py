@@ -48,7 +48,8 @@ def fail_dataset(workplace: Workplace, job_id: str, reason_text: str, attempt: i
     this = ingestion_job.c.id == job_id
     with workplace.database.writing() as connection, _recorded_job(connection, now, job_id):
         job = connection.execute(select(ingestion_job).where(this)).one()
-        if publish(connection, INGESTION_JOB, this, attempt, "FAILED", failed_reason=reason(reason_text)):
+        said = {"failed_reason": reason(reason_text), "status_detail": None}  # How far it was is no news any more.
+        if publish(connection, INGESTION_JOB, this, attempt, "FAILED", **said):
             move(connection, DATASET, dataset.c.id == job.dataset_id, job.dataset_status_before, updated_at=now)
             note_ended(connection, job_id, now)
 

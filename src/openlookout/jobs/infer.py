@@ -22,6 +22,7 @@ from openlookout.jobs.workplace import Workplace, begin, forgive, publish, retri
 from openlookout.jobs.workplace import reason as sentence
 from openlookout.metrics import EXECUTION_LAG_SECONDS
 from openlookout.store.lifecycles import INFERENCE_EXECUTION
+from openlookout.store.score_tables import keep_scores
 from openlookout.store.tables import (
     accumulated,
     inference_execution,
@@ -96,6 +97,7 @@ class Infer:
             "output": row.output["S3OutputConfiguration"],
             "version_prefix": row.object_prefix,
             "state_key": state_key,
+            "is_parquet_wanted": self._workplace.is_parquet_wanted,
             "limits": self._limits((row.data_end - row.data_start) // MINUTE),
         }
         answer = self._workplace.children.run(SECONDS_MAX, infer_window, self._workplace.buckets, job)
@@ -128,6 +130,7 @@ class Infer:
             for event in answer["events"]:
                 keep_event(connection, execution.scheduler_id, event)
             note_scored(connection, execution, answer["rows"], self._workplace.now())
+            keep_scores(connection, [(identity, execution.data_end, answer["rows"])])
             connection.execute(
                 update(inference_scheduler)
                 .where(inference_scheduler.c.id == execution.scheduler_id)

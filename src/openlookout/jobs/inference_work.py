@@ -16,7 +16,7 @@ from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.buckets.object_info import ObjectInfo
 from openlookout.jobs.live_scoring import plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
-from openlookout.jobs.results import evidence_lines, lines, scored_rows
+from openlookout.jobs.results import evidence_lines, lines, results_parquet, scored_rows
 from openlookout.jobs.version_files import VersionFiles, read_version
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
 from openlookout.timeseries.inference_input import (
@@ -69,6 +69,9 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], scores, version.sensors))
     result_key = layout.results(job["output"].get("Prefix", ""), instant(window.start_us))
     buckets.write(job["output"]["Bucket"], result_key, text.encode())
+    if job["is_parquet_wanted"]:
+        table = results_parquet(grid.timestamps[shown], grid.off[shown], scores, version.sensors)
+        buckets.write(job["output"]["Bucket"], layout.results_parquet(result_key), table)
     accumulated = layout.accumulated(job["model_id"], job["id"], job["attempt"])
     for component, readings in fresh.items():
         buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))

@@ -8,20 +8,24 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.jobs.endings import fail_dataset, fill_dataset
 from openlookout.jobs.engine import Steps
+from openlookout.jobs.progress import ProgressFile, read_progress
 from openlookout.jobs.workplace import Workplace, begin, forgive, reason, retried
 from openlookout.limits import Limits
+from openlookout.logs import logger
 from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
 from openlookout.store.lifecycles import INGESTION_JOB
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
@@ -35,6 +39,8 @@ SECONDS_MAX = 24 * 3600.0
 DISCARDED_NAMED_MAX = 100
 REASONS_NAMED_MAX = 10
 STATISTICS_BATCH = 500
+
+log = logger(__name__)
 
 
 class Ingest:
@@ -68,8 +74,23 @@ class Ingest:
             "schema": job.data_schema,
             "limits": asdict(self._workplace.limits),
             "output": layout.ingestion(job.dataset_id, identity, attempt),
+            "progress": str(_progress_path(self._workplace.scratch, identity, attempt)),
         }
-        return self._workplace.children.run(SECONDS_MAX, read, self._workplace.buckets, arguments)
+        look = partial(self._tell_progress, identity, attempt)
+        return self._workplace.children.run(SECONDS_MAX, read, self._workplace.buckets, arguments, is_wanted=look)
+
+    def _tell_progress(self, identity: str, attempt: int) -> bool:
+        """Show in StatusDetail how far the child is; whatever comes of that, its answer is wanted."""
+        said = read_progress(_progress_path(self._workplace.scratch, identity, attempt))
+        this = (ingestion_job.c.id == identity, ingestion_job.c.attempt == attempt)
+        is_news = (ingestion_job.c.status == "IN_PROGRESS", ingestion_job.c.status_detail.is_distinct_from(said))
+        if said is not None:
+            try:
+                with self._workplace.database.writing() as connection:
+                    connection.execute(update(ingestion_job).where(*this, *is_news).values(status_detail=said))
+            except SQLAlchemyError as error:
+                log.warning("progress is not shown", error=str(error)[:300])
+        return True
 
     def _job(self, connection: Any, identity: str) -> Row[Any]:
         job: Row[Any] = connection.execute(
@@ -125,6 +146,10 @@ class Ingest:
         forgive(self._workplace, INGESTION_JOB, ingestion_job.c.id == identity)
 
 
+def _progress_path(scratch: str, identity: str, attempt: int) -> Path:
+    return Path(scratch, f"progress-{identity}-{attempt}")
+
+
 def read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
     """Read the files of a job and write parts, statistics and manifest under `job["output"]`; runs in a child.
 
@@ -159,11 +184,14 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
     sources = [
         Source(key, component, found[key], partial(buckets.open, bucket, key)) for key, component in assigned.components
     ]
-    with tempfile.TemporaryDirectory(prefix="ingest-", dir=job["scratch"]) as folder:
+    progress = Path(job["progress"])
+    with ExitStack() as stack:
+        stack.callback(progress.unlink, missing_ok=True)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ingest-", dir=job["scratch"]))
         out, scratch = Path(folder) / "out", Path(folder) / "scratch"
         out.mkdir()
         scratch.mkdir()
-        ingested = ingest(sources, schema, out, scratch)
+        ingested = ingest(sources, schema, out, scratch, progress=ProgressFile(progress).note)
         _check_columns(ingested.schema, Limits(**job["limits"]))
         return _keep(
             settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded.keys()), n_found=len(found)

@@ -22,7 +22,7 @@ from openlookout.store.tables import worker
 
 BEAT_SECONDS = 1.0
 DEAD_ROUNDS = 10
-LATE_SECONDS = 4 * BEAT_SECONDS  # A round this late tells of us, not of the others.
+LATE_BEATS = 4  # A round that is later tells of us, not of the others.
 FORGOTTEN_ROUNDS = 5
 
 log = logger(__name__)
@@ -53,12 +53,14 @@ class Liveness:
         is_running: Callable[[str], bool],
         *,
         is_alone: bool,
+        beat_seconds: float = BEAT_SECONDS,
     ) -> None:
         self._database, self._queue, self._clock = database, queue, clock
         self._executor, self._is_running, self._is_alone = executor, is_running, is_alone
         self._seen: dict[str, _Seen] = {}
         self._idle: dict[str, int] = {}
         self._last_round: float | None = None
+        self._late_seconds = LATE_BEATS * beat_seconds
 
     def join(self) -> None:
         """Be known as alive; alone, give away at once what earlier processes left."""
@@ -72,7 +74,7 @@ class Liveness:
     def round(self) -> None:
         """Beat, look at the others, and give away the jobs of those who do not beat any more."""
         started = time.monotonic()
-        is_late = self._last_round is None or started - self._last_round > LATE_SECONDS
+        is_late = self._last_round is None or started - self._last_round > self._late_seconds
         if is_late:
             self._seen.clear()
             self._idle.clear()

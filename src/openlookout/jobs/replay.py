@@ -155,6 +155,8 @@ class Replay:
                 "state_key": now.row.progress["state_key"],
                 "output": it.row.output,
                 "windows": [(one.start_us, one.end_us, one.is_shown, _revision(one)) for one in chosen],
+                "is_parquet_wanted": self._workplace.is_parquet_wanted,
+                "scores_after_us": to_microseconds(self._workplace.now() - self._workplace.scores_kept_for),
             }
             scored = self._workplace.children.run(PART_SECONDS_MAX, score_part, self._workplace.buckets, job)
             if "failed" in scored:

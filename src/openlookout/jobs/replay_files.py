@@ -18,6 +18,8 @@ from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.buckets.object_info import ObjectInfo
 from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
 from openlookout.timeseries.inference_input import InputNames, Window, readings_of_name
+from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
+from openlookout.timeseries.parquet import open_sensor_file
 from openlookout.timeseries.schema import Component
 
 READERS = 8
@@ -124,7 +126,7 @@ def read_files(buckets: Buckets, bucket: str, keys: Sequence[str], component: Co
         for first in range(0, len(keys), GULP_FILES):
             some = keys[first : first + GULP_FILES]
             contents = list(readers.map(fetch, some))
-            for numbers in _alike(contents):
+            for numbers in _alike(some, contents):
                 frame = _together([contents[n] for n in numbers], component) if len(numbers) > 1 else None
                 if frame is not None:
                     frames.append(frame.with_columns(pl.col(FILE).replace_strict(dict(enumerate(numbers))) + first))
@@ -137,12 +139,12 @@ def read_files(buckets: Buckets, bucket: str, keys: Sequence[str], component: Co
     return Rows(pl.concat([empty, *frames], how="diagonal"), errors)
 
 
-def _alike(contents: Sequence[bytes | BucketError]) -> Iterator[list[int]]:
+def _alike(keys: Sequence[str], contents: Sequence[bytes | BucketError]) -> Iterator[list[int]]:
     """Give the numbers of neighbouring files with the same header, in gulps; one that is special comes alone."""
     numbers: list[int] = []
     header, n_bytes = b"", 0
-    for number, content in enumerate(contents):
-        own = _header_line(content)
+    for number, (key, content) in enumerate(zip(keys, contents, strict=True)):
+        own = b"" if key.lower().endswith(PARQUET_SUFFIX) else _header_line(content)
         if numbers and (own != header or not own or n_bytes > GULP_BYTES):
             yield numbers
             numbers, n_bytes = [], 0
@@ -185,7 +187,7 @@ def _alone(
         errors[key] = content
         return None
     try:
-        chunks = [chunk.readings for chunk in CsvFile(key, io.BytesIO(content)).chunks(component.sensors)]
+        chunks = [chunk.readings for chunk in open_sensor_file(key, io.BytesIO(content)).chunks(component.sensors)]
     except (BadHeader, NotIngestible) as error:
         errors[key] = error
         return None

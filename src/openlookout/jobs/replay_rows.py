@@ -6,6 +6,7 @@ Everything of a part is written in the transaction that notes how far the replay
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
@@ -14,6 +15,7 @@ from openlookout.jobs.event_rows import columns, continued, from_row
 from openlookout.jobs.replay_plan import Planned, Subject
 from openlookout.jobs.workplace import reason
 from openlookout.store.lifecycles import INFERENCE_EXECUTION, move
+from openlookout.store.score_tables import keep_scores
 from openlookout.store.tables import (
     accumulated,
     from_microseconds,
@@ -34,6 +36,7 @@ class Changes:
     succeeded: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     noted: list[dict[str, Any]] = field(default_factory=list)
+    scores: list[tuple[str, datetime, Any]] = field(default_factory=list)
     n_scored: int = 0
     n_revised: int = 0
     n_failed: int = 0
@@ -63,6 +66,8 @@ class Changes:
                 self.reopened.append(identity)
             inputs = told["inputs"] if window.reads_files or row is None else row.inputs
             self.succeeded.append(_succeeded(it, identity, result, inputs))
+            if result["rows"] is not None:
+                self.scores.append((identity, from_microseconds(window.end_us), result["rows"]))
 
     def write(self, connection: Connection) -> None:
         """Write them all."""
@@ -81,6 +86,7 @@ class Changes:
             if values:
                 changed: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "of"}
                 connection.execute(update(inference_execution).where(some == bindparam("of")).values(changed), values)
+        keep_scores(connection, self.scores)
 
 
 def _row(it: Subject, window: Planned, identity: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from openlookout.jobs.live_scoring import Stretch, plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.replay_files import FileIndex, Found, file_index
 from openlookout.jobs.replay_readings import part_readings
-from openlookout.jobs.results import evidence_lines, lines
+from openlookout.jobs.results import evidence_lines, lines, results_parquet, scored_rows
 from openlookout.jobs.version_files import VersionFiles
 from openlookout.jobs.windows import window_of
 from openlookout.timeseries.columnar import read_readings, readings_to_parquet
@@ -87,7 +87,8 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
     """Score the windows of a part that have readings; write their results and the state after them.
 
     `windows` of the job: start, end, whether results are written, and the revision that they have (None: no results of
-    ours). Gives, by window, `key` and `revision` of its results and whether they `changed`, and the `events` in it.
+    ours). Gives, by window, `key` and `revision` of its results, whether they `changed`, its `rows` if it ends after
+    `scores_after_us`, and the `events` in it.
     """
     buckets = open_buckets(settings)
     version = open_version(settings, job["version_prefix"])
@@ -105,7 +106,10 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
         stretch = score_stretch(version, state, fresh, windows[0][0], windows[-1][1])
         texts = _texts(stretch, version, windows)
         explained = _explained(stretch, windows)
-        told = _write_results(buckets, job["output"], windows, texts, explained)
+        tables = _tables(stretch, version, windows) if job["is_parquet_wanted"] else None
+        told = _write_results(buckets, job["output"], windows, texts, explained, tables)
+        for one, rows in zip(told, _scored_rows(stretch, windows, job["scores_after_us"]), strict=True):
+            one["rows"] = rows
         state_key = layout.live_state(job["scheduler_id"], f"{job['id']}-{windows[0][0]}", job["attempt"])
         buckets.write(SERVICE, state_key, dump(stretch.state))
     except BucketUnavailableError:
@@ -138,6 +142,31 @@ def _texts(stretch: Stretch, version: VersionFiles, windows: Sequence[Any]) -> l
     return ["".join(part) for part in parts]
 
 
+def _tables(stretch: Stretch, version: VersionFiles, windows: Sequence[Any]) -> list[bytes]:
+    """Give each window's results as Parquet."""
+    shown, own = _shown(stretch, windows)
+    grid, tables = stretch.grid, []
+    for window in range(len(windows)):
+        here = shown & (own == window)
+        scores = stretch.scores_of(here)
+        tables.append(results_parquet(grid.timestamps[here], grid.off[here], scores, version.sensors))
+    return tables
+
+
+def _scored_rows(stretch: Stretch, windows: Sequence[Any], after_us: int) -> list[list[Any] | None]:
+    """Give the rows of each window that the database keeps, None for an older one."""
+    kept: list[list[Any] | None] = [[] if window[1] > after_us else None for window in windows]
+    shown, own = _shown(stretch, windows)
+    here = shown & np.array([rows is not None for rows in kept])[own]
+    rows = scored_rows(stretch.grid.timestamps[here], stretch.grid.off[here], stretch.scores_of(here))
+    window_at = dict(zip(stretch.grid.timestamps[here].tolist(), own[here].tolist(), strict=True))
+    for row in rows:
+        of_window = kept[window_at[row[0]]]
+        assert of_window is not None
+        of_window.append(row)
+    return kept
+
+
 def _explained(stretch: Stretch, windows: Sequence[Any]) -> list[list[Explained]]:
     """Give the events of each window, explained with what an execution would have remembered of the rows before it."""
     shown, own = _shown(stretch, windows)
@@ -152,12 +181,13 @@ def _explained(stretch: Stretch, windows: Sequence[Any]) -> list[list[Explained]
     return explained
 
 
-def _write_results(
+def _write_results(  # noqa: PLR0917
     buckets: Buckets,
     output: Mapping[str, Any],
     windows: Sequence[Any],
     texts: Sequence[str],
     explained: Sequence[Sequence[Explained]],
+    tables: Sequence[bytes] | None,
 ) -> list[dict[str, Any]]:
     """Write what is new or has changed, and keep what it replaces beside it."""
     place = output["S3OutputConfiguration"]
@@ -166,7 +196,9 @@ def _write_results(
     objects: list[tuple[str, bytes]] = []
     earlier: list[tuple[str, bytes]] = []
     stale: list[str] = []
-    for (start_us, _end_us, is_shown, revision), text, events in zip(windows, texts, explained, strict=True):
+    for number, ((start_us, _, is_shown, revision), text, events) in enumerate(
+        zip(windows, texts, explained, strict=True)
+    ):
         key = layout.results(prefix, instant(start_us))
         content = text.encode()
         one = {"key": key, "revision": revision or 0, "changed": False}
@@ -180,6 +212,8 @@ def _write_results(
             continue
         one["changed"] = True
         objects.append((key, content))
+        if tables is not None:
+            objects.append((layout.results_parquet(key), tables[number]))
         if before is not None:
             # Also what another wrote there before us, such as the service that this one takes the place of.
             earlier.append((layout.earlier_results(key, revision or 0), before))

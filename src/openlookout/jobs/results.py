@@ -1,10 +1,12 @@
 """The lines of results files, one a row, each readable by JSON and by Python's eval; and of evidence files."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 
 from openlookout.detection.contract import Scores
 from openlookout.detection.evaluate import diagnostics
@@ -50,6 +52,29 @@ def event_records(explained: Sequence[Explained]) -> list[dict[str, object]]:
 
 def _time(us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def results_parquet(timestamps: np.ndarray, off: np.ndarray, scores: Scores, sensors: Sequence[str]) -> bytes:
+    """Give what `lines` says as Parquet: a row each, a column for the share of each sensor, null while it is off.
+
+    `timestamp` is UTC; `prediction` 0 or 1; `anomaly_score` and the shares are not rounded.
+    """
+    rows = {"off": off, "score": np.full(len(off), np.nan), "alarm": np.zeros(len(off), bool)}
+    shares = np.full((len(off), len(sensors)), np.nan)
+    rows["score"][~off], rows["alarm"][~off], shares[~off] = scores.anomaly, scores.alarm, scores.contribution
+    reason = np.where(off, "MACHINE_OFF", np.where(rows["alarm"], "ANOMALY_DETECTED", "NO_ANOMALY_DETECTED"))
+    frame = pl.DataFrame(
+        {
+            "timestamp": pl.Series(timestamps).cast(pl.Datetime("us", "UTC")),
+            "prediction": rows["alarm"].astype(np.int8),
+            "prediction_reason": reason.tolist(),
+            "anomaly_score": rows["score"],
+            **{sensor: shares[:, j] for j, sensor in enumerate(sensors)},
+        }
+    ).with_columns(pl.col(pl.Float64).fill_nan(None))
+    file = io.BytesIO()
+    frame.filter(pl.Series(off | ~np.isnan(rows["score"]))).write_parquet(file)
+    return file.getvalue()
 
 
 def scored_rows(timestamps: np.ndarray, off: np.ndarray, scores: Scores) -> list[tuple[int, float | None, bool]]:

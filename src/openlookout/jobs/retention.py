@@ -7,6 +7,7 @@ from openlookout.jobs.engine import JobQueue
 from openlookout.store import client_tokens
 from openlookout.store.audit import SYSTEM, Entry, note
 from openlookout.store.database import Database
+from openlookout.store.score_tables import forget_scores
 
 KEEP = timedelta(hours=24)
 LOOK_SECONDS = 60.0
@@ -18,6 +19,14 @@ def forget_ended(queue: JobQueue) -> None:
     # Real time: the engine stamps its jobs with it, whatever clock drives the schedule.
     while queue.forget_ended(datetime.now(UTC) - KEEP, BATCH) == BATCH:
         pass
+
+
+def forget_old_scores(database: Database, clock: Clock, days: int) -> None:
+    """Forget the scores of data that ended so many days ago; the results in the bucket stay."""
+    n_forgotten = BATCH
+    while n_forgotten == BATCH:
+        with database.writing() as connection:
+            n_forgotten = forget_scores(connection, clock.now() - timedelta(days=days), BATCH)
 
 
 def forget_tokens(database: Database, clock: Clock, hours: int) -> None:

@@ -1,6 +1,7 @@
 """A thread that does the same thing again and again until it is stopped: what the ticker and the retention run in."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,9 +18,14 @@ class Rounds:
         self._name, self._seconds, self._work = name, seconds, work
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._ended_at = time.monotonic()
 
     def start(self) -> None:
         self._thread.start()
+
+    def seconds_since(self) -> float:
+        """How long ago a round ended, well or not."""
+        return time.monotonic() - self._ended_at
 
     def stop(self) -> None:
         """Stop after the round under way."""
@@ -32,3 +38,4 @@ class Rounds:
                 self._work()
             except SQLAlchemyError:
                 log.exception("round failed", name=self._name)
+            self._ended_at = time.monotonic()

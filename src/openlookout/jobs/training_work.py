@@ -38,7 +38,7 @@ from openlookout.timeseries.off_condition import parse_off_condition
 from openlookout.timeseries.sampling import SamplingError, learn_sampling
 from openlookout.timeseries.schema import parse_schema
 
-SEED = 0
+SEED = 0  # Of the sample of sensors that detectability examines.
 # How much of the data before the evaluation range is scored first, so that windows and smoothing are filled.
 WARM_UP_ROWS = 512
 
@@ -138,7 +138,7 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     if not normal.any():
         raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
     values, segment = grid.values[on], running_segments(grid)[on]
-    detector = fit(values, normal, segment, seed=SEED)
+    detector = fit(values, normal, segment)
     prefix = job["output"]
     buckets.write(SERVICE, layout.detector(prefix), save(detector))
     write_summary(buckets, prefix, job["schema"], sampling, job["off_condition"])

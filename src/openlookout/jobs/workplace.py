@@ -4,8 +4,8 @@ A job's row says that it is being worked on until it is published. `begin` count
 status and the attempt, so that a worker that was thought dead cannot overwrite what its successor wrote.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import errno
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
@@ -24,6 +24,7 @@ from openlookout.store.database import Database
 from openlookout.store.lifecycles import WORKING, Lifecycle, move
 
 ATTEMPTS_MAX = 3
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REASON_CHARACTERS_MAX = 5000  # BoundedLengthString.
 
 P = ParamSpec("P")
@@ -35,7 +36,8 @@ log = logger(__name__)
 class Workplace:
     """The ports of the jobs. `scratch` is a folder that is emptied at each start: what a killed child left is gone.
 
-    `late`: how long after its window an input file still corrects the results.
+    `late`: how long after its window an input file still corrects the results. `is_parquet_wanted`: results are
+    written as Parquet too. `scores_kept_for`: in the database.
     """
 
     database: Database
@@ -46,6 +48,8 @@ class Workplace:
     clock: Clock
     limits: Limits = OWN
     late: timedelta = timedelta(hours=24)
+    is_parquet_wanted: bool = False
+    scores_kept_for: timedelta = timedelta(days=90)
 
     def now(self) -> datetime:
         now = self.clock.now()
@@ -108,26 +112,29 @@ def publish(
     return move(connection, lifecycle, mine, status, **values) == 1
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the work only lacked room on the disk; polars says it in words of its own."""
+    number = getattr(error, "errno", None)
+    return number in DISK_FULL or any(f"os error {code}" in str(error) for code in DISK_FULL)
+
+
 def reason(text: str) -> str:
     """A sentence that fits FailedReason."""
     return text[:REASON_CHARACTERS_MAX]
 
 
-@contextmanager
-def bucket_errors_are_temporary() -> Iterator[None]:
-    """Let a step be tried again when a bucket does not answer just now."""
-    try:
-        yield
-    except BucketUnavailableError as error:
-        raise Temporary(str(error)) from error
-
-
 def retried(function: Callable[P, T]) -> Callable[P, T]:
-    """`bucket_errors_are_temporary` around a whole function."""
+    """Let a step be tried again when a bucket does not answer just now, or this machine's disk is full."""
 
     @wraps(function)
     def run(*arguments: P.args, **named: P.kwargs) -> T:
-        with bucket_errors_are_temporary():
+        try:
             return function(*arguments, **named)
+        except BucketUnavailableError as error:
+            raise Temporary(str(error)) from error
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            raise Temporary(f"the disk of the worker is full: {error}") from error
 
     return run

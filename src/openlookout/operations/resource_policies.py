@@ -114,10 +114,11 @@ def importable(
     """
     action = IMPORT_DATASET if kind == "dataset" else IMPORT_MODEL_VERSION
     found = find_resource(connection, arn)
-    if found is not None and found.kind == kind:
+    # Asked for also where there is no such resource: how long an answer takes must not tell what others have.
+    policies = _policies(connection, found)
+    if found is not None and found.kind == kind and found.row.region == context.region:
         verdicts = [
-            verdict(policy, context.account, action, is_importing_data=is_importing_data)
-            for policy in _policies(connection, found)
+            verdict(policy, context.account, action, is_importing_data=is_importing_data) for policy in policies
         ]
         is_own = found.account == context.account
         if "deny" not in verdicts and (is_own or (verdicts and all(each == "allow" for each in verdicts))):
@@ -134,9 +135,10 @@ def forget_policies(connection: Connection, resource_id: str) -> None:
     connection.execute(delete(resource_policy).where(of_resource(resource_policy.c.resource_id, resource_id)))
 
 
-def _policies(connection: Connection, found: Resource) -> list[str]:
+def _policies(connection: Connection, found: Resource | None) -> list[str]:
     """The policies that count for a resource: of a version the model's too."""
-    statement = select(resource_policy.c.policy).where(resource_policy.c.resource_id.in_([found.id, found.row.id]))
+    ids = ["", ""] if found is None else [found.id, found.row.id]
+    statement = select(resource_policy.c.policy).where(resource_policy.c.resource_id.in_(ids))
     return list(connection.execute(statement).scalars())
 
 

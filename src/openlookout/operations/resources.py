@@ -43,10 +43,10 @@ def own_resource(context: Context, connection: Connection, arn: str) -> Resource
     """Give what an ARN names.
 
     Raises:
-        ResourceNotFoundException: there is no such thing in the caller's account.
+        ResourceNotFoundException: there is no such thing in the caller's account and region.
     """
     found = find_resource(connection, arn)
-    if found is None or found.account != context.account:
+    if found is None or (found.account, found.row.region) != (context.account, context.region):
         raise ResourceNotFoundException(f"The resource '{arn}' does not exist.")
     return found
 
@@ -70,14 +70,15 @@ def find_resource(connection: Connection, arn: str) -> Resource | None:
             table.c.name == said["name"],
         )
     ).one_or_none()
-    if row is None:
-        return None
     if said["version"] is None:
-        return Resource(said["kind"], row.id, row.account, row)
+        return None if row is None else Resource(said["kind"], row.id, row.account, row)
     number = min(int(said["version"]), INTEGER_MAX)
+    # Asked for also where there is no such model: how long an answer takes must not tell what others have.
     version = connection.execute(
-        select(model_version).where(model_version.c.model_id == row.id, model_version.c.version == number)
+        select(model_version).where(
+            model_version.c.model_id == ("" if row is None else row.id), model_version.c.version == number
+        )
     ).one_or_none()
-    if version is None:
+    if row is None or version is None:
         return None
     return Resource("model-version", version_id(row.id, number), row.account, row, version)

@@ -60,6 +60,10 @@ class Questions:
             self._idle.pop().close()
 
 
+# What PostgreSQL calls a double: asked for floating numbers alone, which psycopg then gives as they are.
+FLOAT8 = 701
+
+
 class _Question:
     """One statement: its text, how its parameters are given to the driver, and what is made of the values."""
 
@@ -73,7 +77,8 @@ class _Question:
         self._positions = compiled.positiontup  # The names in the order of the question marks; None: they are named.
         columns = statement.selected_columns
         self._row = result_tuple([column.key or "" for column in columns])
-        processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        kinds = [column.type.dialect_impl(dialect) for column in columns]
+        processors = [kind.result_processor(dialect, FLOAT8) for kind in kinds]
         self._processors = [(i, process) for i, process in enumerate(processors) if process is not None]
 
     def ask(self, connection: Any, parameters: Parameters) -> list[Row[Any]]:

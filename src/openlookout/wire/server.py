@@ -1,20 +1,20 @@
-"""HTTP: POST / carries the API; /healthz and /metrics say how the service is. Is given what carries a request out.
+"""HTTP: POST / carries the API; beside it stand the probes. Is given what carries a request out.
 
 A Host that is not ours (DNS rebinding) or an Origin of another site is refused, by the API and by the pages that are
 mounted beside it.
 """
 
-import hmac
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -30,21 +30,25 @@ from openlookout.api.errors import (
     ForbiddenException,
     InternalServerException,
     RequestEntityTooLargeException,
+    SerializationException,
 )
 from openlookout.api.service_error import ServiceError
 from openlookout.logs import logger
-from openlookout.metrics import REGISTRY, REQUEST_SECONDS, REQUESTS
+from openlookout.metrics import REQUEST_SECONDS, REQUESTS
 from openlookout.traces import span
 from openlookout.wire import protocol, sigv4
+from openlookout.wire.probes import Endpoint, Probes, probe_routes, refusing
 from openlookout.wire.validation import compile_validators
 
 BODY_BYTES_MAX = 8 * 2**20  # A schema may have a million characters, each up to six bytes as JSON.
 THREADS_MAX = 16
+SMALL_BODY_BYTES = 64 * 2**10
+LARGE_BODIES_MAX = 32  # At once: 256 MiB, whoever sends them.
+BODY_SECONDS_MAX = 60.0
 OK, DISCONNECTED = "ok", "disconnected"  # Outcomes that are no error's code.
 LOOKING = ("Describe", "List")
 UNKNOWN = "unknown"  # The operation, while a request has named none: strangers do not fill the log.
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]
 Refused = Callable[[str, Caller, Any, ServiceError], None]
 Health = Callable[[], Mapping[str, str]]
@@ -87,8 +91,7 @@ def create_app(
     api = _Api(server)
     routes: list[BaseRoute] = [
         Route("/", api, methods=["POST"]),
-        Route("/healthz", _guarded(server, _healthz(server)), methods=["GET"]),
-        Route("/metrics", _guarded(server, _metrics(server)), methods=["GET"]),
+        *probe_routes(_probes(server), partial(_guarded, server)),
     ]
     if server.pages is not None:
         routes.append(Mount("/", _Guarded(server, server.pages)))
@@ -121,6 +124,7 @@ class _Api:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._limiter = anyio.CapacityLimiter(THREADS_MAX)
+        self._large = anyio.CapacityLimiter(LARGE_BODIES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, request_id, headers = time.perf_counter(), str(uuid.uuid4()), _joined(scope)
@@ -152,10 +156,11 @@ class _Api:
             _check_origin(server, headers)
             name = protocol.operation_of(_first(scope, b"x-amz-target"), VALIDATORS)
             protocol.check_content_type(_first(scope, b"content-type") or "")
-            request = _signed(scope, headers, await _body(receive))
-            answer = await anyio.to_thread.run_sync(
-                _carry_out, server, name, request, request_id, limiter=self._limiter
-            )
+            async with AsyncExitStack() as held:
+                request = _signed(scope, headers, await _body(receive, held, self._large))
+                answer = await anyio.to_thread.run_sync(
+                    _carry_out, server, name, request, request_id, limiter=self._limiter
+                )
         except ServiceError as error:
             return name, error.code, error.http_status, protocol.error_body(error)
         except ClientDisconnect:  # Nobody reads the answer.
@@ -212,18 +217,26 @@ def _first(scope: Scope, header: bytes) -> str | None:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == header), None)
 
 
-async def _body(receive: Receive) -> bytes:
-    chunks, size, is_more = [], 0, True
-    while is_more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise RequestEntityTooLargeException(f"The body is longer than {BODY_BYTES_MAX} bytes.")
-        chunks.append(chunk)
-        is_more = message.get("more_body", False)
+async def _body(receive: Receive, held: AsyncExitStack, large: anyio.CapacityLimiter) -> bytes:
+    """Read the body; a large one takes one of a few places and keeps it in `held`: whose it is is not known yet."""
+    chunks, size, is_more, is_large = [], 0, True, False
+    try:
+        with anyio.fail_after(BODY_SECONDS_MAX):
+            while is_more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    raise RequestEntityTooLargeException(f"The body is longer than {BODY_BYTES_MAX} bytes.")
+                if size > SMALL_BODY_BYTES and not is_large:
+                    await held.enter_async_context(large)
+                    is_large = True
+                chunks.append(chunk)
+                is_more = message.get("more_body", False)
+    except TimeoutError:
+        raise SerializationException(f"The body did not arrive within {BODY_SECONDS_MAX:.0f} s.") from None
     return b"".join(chunks)
 
 
@@ -244,15 +257,18 @@ def _name(host: str) -> str:
     return (name + bracket if bracket else host.partition(":")[0]).lower()
 
 
+def _probes(server: Server) -> Probes:
+    return Probes(
+        server.version, dict, server.health, server.metrics_token, server.is_open_without_keys, server.metrics
+    )
+
+
 def _guarded(server: Server, answer: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        try:
-            _check_origin(server, request.headers)
-            return await answer(request)
-        except ForbiddenException as error:
-            return Response(protocol.error_body(error), status_code=error.http_status, media_type="application/json")
+        _check_origin(server, request.headers)
+        return await answer(request)
 
-    return guarded
+    return refusing(guarded)
 
 
 class _Guarded:
@@ -275,41 +291,5 @@ async def _not_here(request: Request, error: Exception) -> Response:
     """404 and 405: a small answer for whoever looks with a browser or took a wrong endpoint."""
     assert isinstance(error, HTTPException)
     asked = f"{request.method[:16]} {request.scope['path'][:256]}"
-    sentence = f"{asked}: the API is POST /; GET /healthz and GET /metrics are here too."
+    sentence = f"{asked}: the API is POST /; GET /healthz, /readyz and /metrics are here too."
     return JSONResponse({"message": sentence}, status_code=error.status_code, headers=error.headers)
-
-
-def _healthz(server: Server) -> Endpoint:
-    async def healthz(_request: Request) -> Response:
-        checks = await anyio.to_thread.run_sync(server.health)
-        is_well = all(said == "ok" for said in checks.values())
-        status = "ok" if is_well else "unwell"
-        return JSONResponse(
-            {"status": status, "version": server.version, "checks": dict(checks)}, status_code=200 if is_well else 503
-        )
-
-    return healthz
-
-
-def _check_metrics(server: Server, request: Request) -> None:
-    """Figures of all accounts are for whoever runs the service."""
-    if not server.metrics_token:
-        if server.is_open_without_keys:
-            return
-        raise ForbiddenException("Metrics are shown here when OPENLOOKOUT_METRICS_TOKEN is set, to who sends it.")
-    sent = request.headers.get("authorization", "").encode("latin-1", "replace")
-    if not hmac.compare_digest(sent, f"Bearer {server.metrics_token}".encode()):
-        raise ForbiddenException("Metrics are for who sends 'Authorization: Bearer' with OPENLOOKOUT_METRICS_TOKEN.")
-
-
-def _shown(more: CollectorRegistry) -> bytes:
-    return generate_latest(REGISTRY) + generate_latest(more)
-
-
-def _metrics(server: Server) -> Endpoint:
-    async def metrics(request: Request) -> Response:
-        _check_metrics(server, request)
-        shown = await anyio.to_thread.run_sync(_shown, server.metrics)
-        return Response(shown, media_type="text/plain; version=0.0.4")
-
-    return metrics

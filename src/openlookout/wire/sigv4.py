@@ -121,6 +121,8 @@ def _parse(request: Request) -> _Signature:
     for name in (*needed, *headers):
         if name not in headers or name not in request.headers:
             raise IncompleteSignatureException(f"The header '{name[:64]}' must be there and signed.")
+    if request.headers.get("x-amz-content-sha256") == UNSIGNED_PAYLOAD:
+        raise IncompleteSignatureException(f"The body must be signed; {UNSIGNED_PAYLOAD} lets others choose it.")
     return _Signature(parts[0], parts[1], parts[2], headers, match["signature"])
 
 
@@ -146,9 +148,7 @@ def _check_age(stamp: str, date: str, now: datetime) -> None:
 
 
 def _canonical(request: Request, signed: _Signature) -> str:
-    payload = request.headers.get("x-amz-content-sha256")
-    if payload != UNSIGNED_PAYLOAD:
-        payload = hashlib.sha256(request.body).hexdigest()
+    payload = hashlib.sha256(request.body).hexdigest()
     pairs = [part.partition("=") for part in request.query.split("&") if part]
     query = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
     lines = [

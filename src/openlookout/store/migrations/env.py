@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from openlookout.store import alert_tables  # noqa: F401  # Its tables are in the metadata once it is loaded.
+from openlookout.store import alert_tables, score_tables  # noqa: F401  # In the metadata once they are loaded.
 from openlookout.store.schema import VERSION_TABLE
 from openlookout.store.tables import metadata
 
