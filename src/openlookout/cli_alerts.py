@@ -31,10 +31,8 @@ SECRET_BYTES = 32
 @channel.command(name="set")
 def set_channel(
     name: Name,
-    kind: Annotated[str, typer.Option(help="webhook.")],
-    option: Annotated[
-        list[str], typer.Option(help="name=value; of a webhook url, secret, ca_file. Repeat for each.")
-    ] = [],  # noqa: B006  # typer reads it, nobody changes it.
+    kind: Annotated[str, typer.Option(help="webhook, email or mqtt.")],
+    option: Annotated[list[str], typer.Option(help="name=value, see docs/alerts.md. Repeat for each.")] = [],  # noqa: B006  # typer reads it, nobody changes it.
     alert: Annotated[list[str] | None, typer.Option(help="A kind of alert; repeat. [default: all]")] = None,
     model: Annotated[list[str] | None, typer.Option(help="A model; repeat. [default: all]")] = None,
     per_hour: Annotated[int, typer.Option(help="Messages an hour; more are put together in one.")] = 60,

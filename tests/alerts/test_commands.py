@@ -54,7 +54,10 @@ def test_what_cannot_be_is_said_in_a_sentence_and_ends_with_one(data: Path) -> N
         (("rule", "fan"), "there is no model 'fan' in account 123456789012, region us-east-1"),
         (("rule", "pump", "--persistence", "6/5"), "6 of 5 rows; at least 1, and at most 1000 are looked at"),
         (("rule", "pump", "--minimum", "soon"), "'soon' is no time span; 90s, 15m, 4h and 2d are"),
-        (("channel", "set", "c", "--kind", "pigeon"), "channel 'c': 'pigeon' is no kind of channel; there are webhook"),
+        (
+            ("channel", "set", "c", "--kind", "pigeon"),
+            "channel 'c': 'pigeon' is no kind of channel; there are webhook, email, mqtt",
+        ),
     ]:
         answer = run(data, *arguments)
         assert answer.exit_code == 1

@@ -10,11 +10,12 @@ from alerts.conftest import NOW, OF, STEP, Plant, Receiver, add_event
 from openlookout.alerts.administration import RuleView, put_maintenance, set_rule, snooze
 from openlookout.alerts.kinds import KINDS
 from openlookout.alerts.maintenance import Maintenance
-from openlookout.alerts.notes import note_failed, note_promoted, note_scored, note_version
+from openlookout.alerts.notes import note_failed, note_promoted, note_replayed, note_scored, note_version
 from openlookout.alerts.silence import tell_silences
 from openlookout.alerts.words import _TEXTS, _TITLES
 from openlookout.store.alert_tables import alert
 from openlookout.store.model_versions import activate
+from openlookout.store.score_tables import keep_scores
 from openlookout.store.tables import (
     inference_execution,
     label,
@@ -62,6 +63,25 @@ def test_rows_that_were_looked_at_before_tell_nothing(plant: Plant) -> None:
         execution = connection.execute(select(inference_execution)).one()
         note_scored(connection, execution, [(to_microseconds(NOW), 0.9, True)], NOW)
     assert told(plant) == []
+
+
+def test_rows_whose_files_were_late_are_told_when_a_replay_has_scored_them_and_history_is_not(plant: Plant) -> None:
+    def replay(end: datetime, *flags: int) -> None:
+        execution = plant.execution(end)
+        rows = [(to_microseconds(end - STEP * (len(flags) - 1 - i)), 0.9, bool(flag)) for i, flag in enumerate(flags)]
+        with plant.database.writing() as connection:
+            keep_scores(connection, [(execution.id, end, rows)])
+            note_replayed(connection, "s", plant.clock.now())
+
+    replay(NOW - HOUR, 1)
+    assert told(plant) == []
+    fail(plant, NOW + STEP / 2)
+    replay(NOW + STEP, 0, 1)
+    assert told(plant) == ["execution_failed", "event_started"]
+    plant.score(NOW + 3 * STEP, 0, 0)
+    assert told(plant) == ["execution_failed", "event_started", "event_ended", "execution_recovered"]
+    replay(NOW + 2 * STEP, 1)  # Later than rows that were scored before it.
+    assert len(told(plant)) == 4
 
 
 def test_persistence_and_minimum_duration_are_a_models_own(plant: Plant) -> None:

@@ -13,7 +13,9 @@ PATHS = [
     "/",
     "/datasets",
     "/datasets/air-handler",
+    "/datasets/air-handler?sensor=unit%5CSupply_Air_Temperature&sensor=unit%5CMixed_Air_Temperature",
     "/datasets/empty",
+    "/datasets/empty/ingest",
     "/new/dataset",
 ]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}

@@ -156,11 +156,13 @@ class Story:
     # What must be true.
 
     def quiet(self) -> None:
-        """Wait until nothing is due, under way or queued; say what is if that does not come."""
-        deadline = time.monotonic() + QUIET_SECONDS
+        """Wait until nothing is due, under way or queued; say what is when that stands still."""
+        deadline, before = time.monotonic() + QUIET_SECONDS, None
         while left := self._under_way():
-            assert time.monotonic() < deadline, f"after {QUIET_SECONDS} s still under way: {left}"
-            time.sleep(0.2)
+            if left != before:  # It goes on, however slow the machine is.
+                deadline, before = time.monotonic() + QUIET_SECONDS, left
+            assert time.monotonic() < deadline, f"for {QUIET_SECONDS} s under way as it was: {left}"
+            time.sleep(0.5)
 
     def _under_way(self) -> list[str]:
         now = int(self.stage.now.timestamp() * 1e6)

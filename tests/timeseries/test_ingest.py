@@ -5,6 +5,7 @@ import io
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -256,3 +257,21 @@ def test_a_month_of_overlapping_blocks_in_one_file_takes_less_than_500_megabytes
     n_rows, peak_kb = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert int(n_rows) == 25 * 25_000
     assert int(peak_kb) < 500_000
+
+
+def test_the_places_of_faults_are_told_beside_their_number(tmp_path: Path) -> None:
+    rows = [
+        "2024-01-01T00:00:00,1,x",
+        "2024-01-01T00:01:00,oops,2",
+        "2024-01-01T00:01:00,3,2",
+        "2024-01-01T00:00:00,4,2",
+    ]
+    (tmp_path / "a.csv").write_text("t,a,b\n" + "\n".join(rows) + "\n")
+    (tmp_path / "b.csv").write_text(
+        "t,a,b\n2024-01-01T00:02:00,5,?\n2024-01-01T00:02:00,5,6\n2024-01-01T00:03:00,5,6\n"
+    )
+    sources = [Source(name, "pump", 1, partial((tmp_path / name).open, "rb")) for name in ("a.csv", "b.csv")]
+    marks = ingest(sources, None, tmp_path / "out", tmp_path / "scratch").marks["pump"]
+    minute, start = 60_000_000, 1_704_067_200_000_000
+    assert marks.repeated_us == [start, start + minute, start + 2 * minute]
+    assert marks.invalid_us == {"a": [start + minute], "b": [start, start + 2 * minute]}

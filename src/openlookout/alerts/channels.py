@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from openlookout.alerts.mail import Mail
+from openlookout.alerts.mqtt import Mqtt
 from openlookout.alerts.sending import BadChannel, Channel
 from openlookout.alerts.webhook import Webhook
 
-CHANNELS: Final[dict[str, Channel]] = {"webhook": Webhook()}
+CHANNELS: Final[dict[str, Channel]] = {"webhook": Webhook(), "email": Mail(), "mqtt": Mqtt()}
 
 
 def channel_of(kind: str) -> Channel:

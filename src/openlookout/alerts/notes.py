@@ -5,6 +5,7 @@ Each runs in the caller's transaction and writes alerts only; none computes anyt
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
@@ -15,9 +16,11 @@ from openlookout.alerts.outbox import Subject, put
 from openlookout.alerts.persistence import Alarm, Change, Rule, follow
 from openlookout.store.alert_tables import alert_rule, scheduler_alarm
 from openlookout.store.model_versions import version_id
+from openlookout.store.score_tables import execution_scores
 from openlookout.store.tables import (
     from_microseconds,
     inference_event,
+    inference_execution,
     inference_scheduler,
     model,
     model_version,
@@ -25,45 +28,71 @@ from openlookout.store.tables import (
 )
 
 SECOND_US = 1_000_000
+LATE_EXECUTIONS_MAX = 1000
 
 ScoredRow = tuple[int, float | None, bool]
 """Timestamp in microseconds, score (None while the machine is off), whether it is anomalous."""
 
 
 def note_scored(connection: Connection, execution: Row[Any], rows: Sequence[ScoredRow], now: datetime) -> None:
-    """An execution succeeded; its events are written. Rows that were looked at before (a replay) tell nothing."""
+    """An execution succeeded; its events are written. Rows that were looked at before tell nothing."""
     found = _standing(connection, execution.scheduler_id)
-    subject = _subject(found)
+    values = _follow(connection, found, rows, now)
+    if found.failing_since is not None:
+        facts = {"failing_since": _text(found.failing_since), "execution_id": execution.id}
+        what = f"{found.scheduler_id}:{to_microseconds(found.failing_since)}"
+        put(connection, _subject(found), kinds.EXECUTION_RECOVERED, what, facts=facts, now=now)
+    _keep(connection, found, values | {"failing_since": None})
+
+
+def note_replayed(connection: Connection, scheduler_id: str, now: datetime) -> None:
+    """A replay ended; its events are written. Rows after the last one that was looked at are told as those of an
+    execution: their files were late. History is not told: rows before the scheduler was started.
+    """
+    found = _standing(connection, scheduler_id)
+    since = found.updated_at if found.last_at is None else found.last_at
+    late = connection.execute(
+        select(execution_scores.c.scored)
+        .join(inference_execution, inference_execution.c.id == execution_scores.c.execution_id)
+        .where(inference_execution.c.scheduler_id == scheduler_id, execution_scores.c.data_end > since)
+        .order_by(execution_scores.c.data_end)
+        .limit(LATE_EXECUTIONS_MAX)
+    ).scalars()
+    rows = [(at, score, is_anomalous) for scored in late for at, score, is_anomalous in scored]
+    fresh = [row for row in rows if row[0] > to_microseconds(since)]
+    if fresh:
+        _keep(connection, found, _follow(connection, found, fresh, now))
+
+
+def _follow(connection: Connection, found: Row[Any], rows: Sequence[ScoredRow], now: datetime) -> dict[str, Any]:
+    """Tell what rows in time order begin and end; give the values that are to be kept of the scheduler."""
     fresh = [row for row in rows if found.last_at is None or row[0] > to_microseconds(found.last_at)]
-    is_muted = muted(connection, found.model_id, now)
+    # Not asked before it matters: most executions have nothing to tell.
+    is_muted = lru_cache(maxsize=1)(lambda: muted(connection, found.model_id, now))
     rule = Rule(found.rows_anomalous or 1, found.rows_looked_at or 1, (found.seconds_min or 0) * SECOND_US)
     alarm, changes = follow(
         _alarm(found),
         [(at, is_anomalous) for at, _, is_anomalous in fresh],
         rule,
-        lambda at: is_muted(from_microseconds(at)),
+        lambda at: is_muted()(from_microseconds(at)),
     )
+    subject = _subject(found)
     for change in changes:
-        _tell(connection, subject, execution.scheduler_id, change, now)
-    scheduler_id = execution.scheduler_id
-    if found.failing_since is not None:
-        facts = {"failing_since": _text(found.failing_since), "execution_id": execution.id}
-        what = f"{scheduler_id}:{to_microseconds(found.failing_since)}"
-        put(connection, subject, kinds.EXECUTION_RECOVERED, what, facts=facts, now=now)
-    if fresh and found.silent_since is not None:
-        facts = {"silent_since": _text(found.last_at), "row_at": _text(from_microseconds(fresh[-1][0]))}
-        what = f"{scheduler_id}:{to_microseconds(found.silent_since)}"
-        put(connection, subject, kinds.DATA_RETURNED, what, facts=facts, now=now)
+        _tell(connection, subject, found.scheduler_id, change, now)
     values: dict[str, Any] = {
         "recent": [list(row) for row in alarm.recent],
         "began_at": _instant(alarm.began_us),
         "anomalous_at": _instant(alarm.anomalous_us),
         "is_raised": alarm.is_raised,
-        "failing_since": None,
     }
-    if fresh:
-        values |= {"last_at": from_microseconds(fresh[-1][0]), "last_score": fresh[-1][1], "silent_since": None}
-    _keep(connection, found, values)
+    if not fresh:
+        return values
+    row_at = from_microseconds(fresh[-1][0])
+    if found.silent_since is not None:
+        facts = {"silent_since": _text(found.last_at), "row_at": _text(row_at)}
+        what = f"{found.scheduler_id}:{to_microseconds(found.silent_since)}"
+        put(connection, subject, kinds.DATA_RETURNED, what, facts=facts, now=now)
+    return values | {"last_at": row_at, "last_score": fresh[-1][1], "silent_since": None}
 
 
 def note_failed(connection: Connection, execution: Row[Any], reason: str, now: datetime) -> None:
@@ -133,6 +162,7 @@ def _standing(connection: Connection, scheduler_id: str) -> Row[Any]:
             inference_scheduler.c.name.label("scheduler_name"),
             inference_scheduler.c.account,
             inference_scheduler.c.region,
+            inference_scheduler.c.updated_at,
             model.c.id.label("model_id"),
             model.c.name.label("model_name"),
             alert_rule.c.rows_anomalous,

@@ -21,6 +21,11 @@ def statistics(ingestion_prefix: str) -> str:
     return f"{ingestion_prefix}statistics.json"
 
 
+def marks(ingestion_prefix: str) -> str:
+    """Where the faults of an ingestion's readings are, for whoever looks at them."""
+    return f"{ingestion_prefix}marks.json"
+
+
 def part(ingestion_prefix: str, component: str, number: int) -> str:
     return f"{ingestion_prefix}{_segment(component)}/{number:06}.parquet"
 

@@ -75,9 +75,15 @@ class Views(Protocol):
         ...
 
     def readings(
-        self, caller: Caller, dataset: str, sensors: Sequence[str], start: datetime | None, end: datetime | None
+        self,
+        caller: Caller,
+        dataset: str,
+        sensors: Sequence[str],
+        span: tuple[datetime | None, datetime | None],
+        off: tuple[str, float] | None = None,
     ) -> Series:
-        """Give the readings of some sensors (full names) of a dataset, reduced for a chart.
+        """Give the readings of some sensors (full names) of a dataset, reduced for a chart, with their gaps and faults;
+        with `off` (`<` or `>`, a value) also where that holds.
 
         Raises:
             ResourceNotFoundException: there is no such dataset, or it holds no data.

@@ -1,10 +1,11 @@
 """Templates: the environment, how times and numbers are written, and what to do about an error. Knows no page."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 from markupsafe import Markup
 
 from openlookout.api.service_error import ServiceError
@@ -77,7 +78,9 @@ def percent(share: float | None) -> str:
     """A share of one in percent; what is there is never shown as 0."""
     if share is None:
         return "–"
-    if 0 < share < 0.001:
+    if not share:
+        return "0 %"
+    if share < 0.001:
         return "< 0.1 %"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
@@ -120,8 +123,16 @@ def short_sensor(full_name: str) -> str:
     return full_name.partition("\\")[2] or full_name
 
 
+class _Environment(Environment):
+    """A member that an answer of the API leaves out is None; a name that nothing has given is a mistake."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        found = super().getattr(obj, attribute)
+        return None if isinstance(found, Undefined) and isinstance(obj, Mapping) else found
+
+
 def _environment() -> Environment:
-    environment = Environment(
+    environment = _Environment(
         loader=PackageLoader("openlookout.console"),
         autoescape=True,
         undefined=StrictUndefined,

@@ -231,6 +231,8 @@ def _keep(
         parts.append({**asdict(part), "path": key})
     statistics = [row.summary() for row in ingested.statistics]
     schema = schema_text(ingested.schema)
+    marks = {name: asdict(one) for name, one in ingested.marks.items()}
+    buckets.write(SERVICE, layout.marks(output), json.dumps(marks).encode())
     buckets.write(SERVICE, layout.statistics(output), json.dumps(statistics).encode())
     buckets.write(SERVICE, layout.manifest(output), json.dumps({"schema": schema, "parts": parts}).encode())
     n_markers = n_found - ingested.n_files - (len(discarded) - len(ingested.discarded))

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from openlookout.alerts.notes import note_replayed
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs import checkpoints
 from openlookout.jobs.engine import Steps
@@ -232,6 +233,7 @@ class Replay:
             progress, unnamed = it.row.progress, []
             if progress["latest"] is not None:
                 replace_events(connection, it, identity, progress["begin_us"])
+                note_replayed(connection, it.row.scheduler_id, self._workplace.now())
                 connection.execute(
                     update(inference_scheduler)
                     .where(inference_scheduler.c.id == it.row.scheduler_id)

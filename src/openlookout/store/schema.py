@@ -16,6 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
 VERSION_TABLE = "openlookout_revision"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 Phase = Literal["pre", "post"]
 
@@ -99,5 +100,5 @@ def _phase(script: Script) -> Phase:
 
 def _configuration() -> Config:
     configuration = Config()
-    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    configuration.set_main_option("script_location", str(MIGRATIONS))
     return configuration

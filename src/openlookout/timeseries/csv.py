@@ -32,6 +32,9 @@ UNPACKED_BYTES_MAX = 50 * 10**9
 # Historians write the largest float where they have no value; no unit has readings of that size. Ours.
 READING_MAX = 1e37
 
+# Places that are kept of one kind of fault, to be shown; all of them are counted. Ours.
+MARKS_MAX = 500
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLANK_LINES = re.compile(rb"\n{2,}")
 
@@ -64,12 +67,13 @@ class Chunk:
 
     `readings` has the column TIME (Int64, microseconds since the epoch, no nulls) and one Float64 column for each
     sensor asked for that the file has; null is no reading. `n_bad_timestamps` rows were dropped; `invalid` counts the
-    cells of each sensor that are neither a number nor empty.
+    cells of each sensor that are neither a number nor empty, `invalid_us` has the times of the first MARKS_MAX of them.
     """
 
     readings: pl.DataFrame
     n_bad_timestamps: int
     invalid: dict[str, int] = field(default_factory=dict)
+    invalid_us: dict[str, list[int]] = field(default_factory=dict)
 
 
 class CsvFile:
@@ -265,9 +269,10 @@ def _parse(
     if times.null_count():
         n_bad = times.null_count() - _n_blank(lines, schema)
         frame, texts = frame.filter(times.is_not_null()), texts.filter(times.is_not_null()) if texts.width else texts
-    invalid = {names[c]: _n_invalid(frame[c], texts[c]) for c in texts.columns}
-    chunk = Chunk(frame.rename({"column_1": TIME, **names}), n_bad, {name: n for name, n in invalid.items() if n})
-    return chunk, hint
+    where = {names[c]: _is_invalid(frame[c], texts[c]) for c in texts.columns}
+    invalid = {name: int(is_invalid.sum()) for name, is_invalid in where.items() if is_invalid.any()}
+    invalid_us = {name: frame["column_1"].filter(where[name]).head(MARKS_MAX).to_list() for name in invalid}
+    return Chunk(frame.rename({"column_1": TIME, **names}), n_bad, invalid, invalid_us), hint
 
 
 def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:
@@ -317,7 +322,7 @@ def _numbers(numbers: pl.Series, texts: pl.Series) -> pl.Series:
     return numbers.set(((numbers > READING_MAX) | (numbers < -READING_MAX)).fill_null(value=True), None)
 
 
-def _n_invalid(numbers: pl.Series, texts: pl.Series) -> int:
-    """Count the cells that hold no reading although they say something; empty and NaN, in any case, say nothing."""
+def _is_invalid(numbers: pl.Series, texts: pl.Series) -> pl.Series:
+    """Tell which cells hold no reading although they say something; empty and NaN, in any case, say nothing."""
     said = texts.is_not_null() & (texts != "") & (texts.str.to_lowercase() != "nan")
-    return int((said & numbers.is_null()).sum())
+    return said.fill_null(value=False) & numbers.is_null()

@@ -6,14 +6,14 @@ be killed. Everything is streamed; memory is bounded by a run of readings, whate
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from openlookout.timeseries.csv import TIME, BadHeader, Chunk, Header, NotIngestible
+from openlookout.timeseries.csv import MARKS_MAX, TIME, BadHeader, Chunk, Header, NotIngestible
 from openlookout.timeseries.observation import SensorObservation, observe_part
 from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
 from openlookout.timeseries.quality import SensorStatistics
@@ -49,6 +49,17 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Where the readings of a component have faults, at most MARKS_MAX places of each kind; microseconds, ascending.
+
+    `repeated_us`: times that several rows have. `invalid_us`: of each sensor the times of cells that are no numbers.
+    """
+
+    repeated_us: list[int]
+    invalid_us: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
 class Ingested:
     """What an ingestion gave.
 
@@ -66,6 +77,7 @@ class Ingested:
     n_bytes: int
     start_us: int
     end_us: int
+    marks: dict[str, Marks]
 
 
 def ingest(
@@ -149,6 +161,7 @@ def _joined(
         n_bytes=sum(source.size for source in sources if source.key not in discarded),
         start_us=min(part.first_us for part in parts),
         end_us=max(part.last_us for part in parts),
+        marks={reader.name: reader.marks() for reader in read},
     )
 
 
@@ -168,12 +181,14 @@ class _Tally:
     n_bad_timestamps: int = 0
     readings: Counter[str] = field(default_factory=Counter)
     invalid: Counter[str] = field(default_factory=Counter)
+    invalid_us: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, other: "_Tally") -> None:
         self.n_rows += other.n_rows
         self.n_bad_timestamps += other.n_bad_timestamps
         self.readings.update(other.readings)
         self.invalid.update(other.invalid)
+        self._mark(other.invalid_us)
 
     def count(self, chunk: Chunk) -> None:
         self.n_rows += len(chunk.readings)
@@ -181,6 +196,11 @@ class _Tally:
         n_null = chunk.readings.null_count().row(0, named=True)
         self.readings.update({name: len(chunk.readings) - n for name, n in n_null.items() if name != TIME})
         self.invalid.update(chunk.invalid)
+        self._mark(chunk.invalid_us)
+
+    def _mark(self, invalid_us: Mapping[str, list[int]]) -> None:
+        for name, times in invalid_us.items():
+            self.invalid_us[name] = (self.invalid_us.get(name, []) + times)[:MARKS_MAX]
 
 
 class _ComponentReader:
@@ -238,6 +258,11 @@ class _ComponentReader:
         self._write(self._buffer)
         self._buffer = []
         self.runs = merge_runs(self.runs, self._scratch, f"{self._number:04}")
+
+    def marks(self) -> Marks:
+        """Say where faults are, once the runs are settled."""
+        repeated = [at for run in self.runs for at in run.repeated_us.tolist()]
+        return Marks(repeated[:MARKS_MAX], {name: sorted(times) for name, times in self._tally.invalid_us.items()})
 
     def detected(self) -> Component:
         """Give the component as its files show it."""

@@ -6,14 +6,14 @@ overlap in time are merged, range by range.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from openlookout.timeseries.csv import TIME
+from openlookout.timeseries.csv import MARKS_MAX, TIME
 
 RUN_CELLS_MAX = 4_000_000
 _SAMPLES = 256
@@ -24,25 +24,36 @@ _GROUP_ROWS_MIN = 16_384
 
 @dataclass(frozen=True)
 class Run:
-    """A Parquet file of rows with ascending, unique times; `sample_us` are evenly spaced among its times."""
+    """A Parquet file of rows with ascending, unique times; `sample_us` are evenly spaced among its times.
+
+    `repeated_us`: the first MARKS_MAX times that came more than once.
+    """
 
     path: Path
     first_us: int
     last_us: int
     n_rows: int
     sample_us: NDArray[np.int64]
+    repeated_us: NDArray[np.int64]
 
 
 def write_run(frames: Sequence[pl.DataFrame], path: Path) -> Run | None:
     """Write the frames, given in the order met, as one run; None if they have no row."""
-    frame = sorted_unique(pl.concat(frames, how="diagonal") if frames else pl.DataFrame())
+    met = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+    frame = sorted_unique(met)
     if frame.is_empty():
         return None
+    repeated = _repeated(met[TIME].to_numpy()) if len(frame) < len(met) else np.empty(0, np.int64)
     times = frame[TIME].to_numpy()
     group_rows = max(_GROUP_ROWS_MIN, len(frame) // _GROUPS)
     frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=group_rows)
     sample = times[np.linspace(0, len(times) - 1, min(_SAMPLES, len(times))).astype(np.int64)]
-    return Run(path, int(times[0]), int(times[-1]), len(times), sample)
+    return Run(path, int(times[0]), int(times[-1]), len(times), sample, repeated)
+
+
+def _repeated(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    ordered = np.sort(times)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])[:MARKS_MAX]
 
 
 def sorted_unique(frame: pl.DataFrame) -> pl.DataFrame:
@@ -102,7 +113,9 @@ def _merge(runs: Sequence[Run], folder: Path, name: str) -> list[Run]:
         ]
         written = write_run(frames, folder / f"{name}-{number:06}.parquet")
         if written is not None:
-            merged.append(written)
+            known = [run.repeated_us[(run.repeated_us >= start) & (run.repeated_us < end)] for run in runs]
+            repeated = np.unique(np.concatenate([written.repeated_us, *known]))[:MARKS_MAX]
+            merged.append(replace(written, repeated_us=repeated))
     for run in runs:
         run.path.unlink()
     return merged

@@ -45,7 +45,12 @@ class Views:
         return assets.sparks(self._database, caller, schedulers, now)
 
     def readings(
-        self, caller: Caller, dataset_name: str, sensors: Sequence[str], start: datetime | None, end: datetime | None
+        self,
+        caller: Caller,
+        dataset_name: str,
+        sensors: Sequence[str],
+        span: tuple[datetime | None, datetime | None],
+        off: tuple[str, float] | None = None,
     ) -> Mapping[str, Any]:
         """Give the readings of some sensors (full names) of a dataset, reduced for a chart; see `views/readings.py`.
 
@@ -64,8 +69,8 @@ class Views:
             ).scalar()
         if manifest_key is None:
             raise ResourceNotFoundException(f"The dataset '{dataset_name}' does not exist or holds no data.")
-        span = tuple(None if at is None else to_microseconds(at) for at in (start, end))
-        return self._in_child("readings:of_dataset", manifest_key, list(sensors), span)
+        span_us = tuple(None if at is None else to_microseconds(at) for at in span)
+        return self._in_child("readings:of_dataset", manifest_key, list(sensors), span_us, off)
 
     def _in_child(self, name: str, *arguments: object) -> Mapping[str, Any]:
         """Give what `openlookout.views.<module>:<function>` gives for buckets, scratch and the arguments."""

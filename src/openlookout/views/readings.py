@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.timeseries.columnar import read_readings
 from openlookout.views.local_copies import local_copy
 from openlookout.views.reduce import broken, reduced
@@ -16,21 +17,25 @@ from openlookout.views.reduce import broken, reduced
 # A pause this many times as long as the usual step between readings is shown as a gap.
 GAP_STEPS = 10
 GAPS_MAX = 200
+OFF_MAX = 300
 
 Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def of_dataset(
+def of_dataset(  # noqa: PLR0917  # Called in a child, by position.
     settings: BucketSettings,
     scratch: str,
     manifest_key: str,
     sensors: Sequence[str],
     span: tuple[int | None, int | None],
+    off: tuple[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Give `start` and `end` of what is shown and of each sensor x (ms), y (None breaks the line), gaps and n_readings.
+    """Give `start` and `end` of what is shown and of each sensor x (ms), y (None breaks the line), gaps and n_readings,
+    and where times came twice (`repeated`) and cells were no numbers (`invalid`).
 
-    Sensors that the dataset does not have are left out.
+    Sensors that the dataset does not have are left out. `off`: `<` or `>` and a value; of each sensor come then the
+    stretches in which it holds, `off`, and the share of the readings, `off_share`.
     """
     buckets = open_buckets(settings)
     manifest = json.loads(local_copy(buckets, scratch, SERVICE, manifest_key).read_bytes())
@@ -39,7 +44,7 @@ def of_dataset(
     start = first if span[0] is None else span[0]
     end = last if span[1] is None else span[1]
     shown: dict[str, Any] = {}
-    known = _sensors(manifest["schema"])
+    known, marks = _sensors(manifest["schema"]), _marks(buckets, scratch, manifest_key)
     for component in dict.fromkeys(name.partition("\\")[0] for name in sensors):
         wanted = [name for name in sensors if name in known and name.startswith(component + "\\")]
         paths = [
@@ -49,7 +54,10 @@ def of_dataset(
         ]
         readings = read_readings(component, paths, wanted, start - 1, end)
         for column, name in enumerate(readings.sensors):
-            shown[name] = _shown(readings.timestamps, readings.values[:, column], start, end)
+            values = readings.values[:, column]
+            shown[name] = _shown(readings.timestamps, values, start, end) | _marked(marks, name, start, end)
+            if off is not None:
+                shown[name] |= _off(readings.timestamps, values, off)
     return {"start": start // 1000, "end": end // 1000, "first": first // 1000, "last": last // 1000, "sensors": shown}
 
 
@@ -68,6 +76,36 @@ def _shown(times: Times, values: Floats, start: int, end: int) -> dict[str, Any]
         "gaps": [[int(times[i]) // 1000, int(times[i + 1]) // 1000] for i in longest],
         "n_gaps": len(gaps),
         "n_readings": len(times),
+    }
+
+
+def _marks(buckets: Buckets, scratch: str, manifest_key: str) -> dict[str, Any]:
+    """Where an ingestion saw faults; one of an earlier release, or an import, did not write it down."""
+    key = layout.marks(manifest_key.removesuffix("manifest.json"))
+    if not buckets.exists(SERVICE, key):
+        return {}
+    marks: dict[str, Any] = json.loads(local_copy(buckets, scratch, SERVICE, key).read_bytes())
+    return marks
+
+
+def _marked(marks: Mapping[str, Any], name: str, start: int, end: int) -> dict[str, Any]:
+    component, _, sensor = name.partition("\\")
+    of = marks.get(component, {"repeated_us": [], "invalid_us": {}})
+    places = {"repeated": of["repeated_us"], "invalid": of["invalid_us"].get(sensor, [])}
+    return {kind: [at // 1000 for at in times if start <= at <= end] for kind, times in places.items()}
+
+
+def _off(times: Times, values: Floats, off: tuple[str, float]) -> dict[str, Any]:
+    """The stretches in which a condition holds; a reading says so until the next one comes."""
+    there = ~np.isnan(values)
+    times, values = times[there], values[there]
+    holds = values < off[1] if off[0] == "<" else values > off[1]
+    edges = np.flatnonzero(np.diff(np.r_[0, holds.astype(np.int8), 0]))
+    starts, ends = edges[::2], np.minimum(edges[1::2], len(times) - 1)
+    longest = np.sort(np.argsort(times[starts] - times[ends], kind="stable")[:OFF_MAX])
+    return {
+        "off": [[int(times[starts[i]]) // 1000, int(times[ends[i]]) // 1000] for i in longest],
+        "off_share": float(holds.mean()) if len(holds) else 0.0,
     }
 
 

@@ -110,11 +110,14 @@
     const what = document.querySelector(`input[name="${chart.drag}"]:checked`);
     if (!what) return;
     if (what.value === "zoom") { zoom(chart, start, end); return; }
-    const [from, to] = what.dataset.fills.split(" ").map((id) => document.getElementById(id));
-    from.value = shown(Math.min(start, end));
-    to.value = shown(Math.max(start, end));
-    to.dispatchEvent(new Event("change", { bubbles: true }));
-    document.dispatchEvent(new CustomEvent("picked", { detail: { what: what.value, start, end } }));
+    const [first, last] = [Math.min(start, end), Math.max(start, end)];
+    if (what.dataset.fills) {
+      const [from, to] = what.dataset.fills.split(" ").map((id) => document.getElementById(id));
+      from.value = iso(first).slice(0, 19);
+      to.value = iso(last).slice(0, 19);
+      to.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    document.dispatchEvent(new CustomEvent("picked", { detail: { what: what.value, start: first, end: last } }));
   }
 
   function table(chart) {

@@ -1,0 +1,5 @@
+"""What can go wrong with a collection that a person has to look at."""
+
+
+class CollectError(Exception):
+    """The configuration or what it names cannot be; the message is a sentence with the file or the address."""

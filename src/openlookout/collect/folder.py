@@ -1,0 +1,107 @@
+"""A watch folder: sensor files that a historian drops, as readings. A file that was read moves to `done`.
+
+Files are `<component>/<anything>.csv`, `.csv.gz` or `.parquet`, with the columns of training files. One that is still
+being written (it changed since the last look) is waited for; one that cannot be read moves to `failed`, beside a text
+that says why.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from openlookout.collect.errors import CollectError
+from openlookout.collect.keeper import Keeper, Taken, Value
+from openlookout.timeseries.csv import TIME, BadHeader, NotIngestible
+from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
+
+LOOK_SECONDS = 2.0
+DONE, FAILED = "done", "failed"
+CHUNK_ROWS_MAX = 10_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder with a folder for each component."""
+
+    path: Path
+
+
+@dataclass
+class Folder:
+    """Looks into the folder again and again until it is stopped."""
+
+    source: FolderSource
+    keeper: Keeper
+    _seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Raises CollectError: there is no such folder."""
+        if not self.source.path.is_dir():
+            raise CollectError(f"there is no folder {self.source.path}")
+        self._thread = threading.Thread(target=self._run, name="folder", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=30)
+
+    def look(self) -> int:
+        """Take the files that are whole; give how many."""
+        n_taken, there = 0, {}
+        for component, path in self._files():
+            stat = path.stat()
+            there[path] = (stat.st_size, stat.st_mtime_ns)
+            if self._seen.get(path) == there[path]:
+                self._take(component, path)
+                n_taken += 1
+        self._seen = there
+        return n_taken
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            try:
+                self.look()
+            except OSError as error:
+                log.warning("the folder cannot be read", folder=str(self.source.path), reason=error.strerror)
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        for folder in sorted(self.source.path.iterdir()):
+            if folder.is_dir() and folder.name not in {DONE, FAILED}:
+                for path in sorted(folder.iterdir()):
+                    if path.is_file() and is_named_as_data(path.name):
+                        yield folder.name, path
+
+    def _take(self, component: str, path: Path) -> None:
+        try:
+            with path.open("rb") as stream:
+                file = open_sensor_file(path.name, stream)
+                # All of a file before any of it: one that turns out broken leaves nothing.
+                chunks = [chunk.readings for chunk in file.chunks()]
+        except (BadHeader, NotIngestible) as error:
+            self._move(path, FAILED, f"{error}\n")
+            log.warning("a file cannot be read", file=str(path), reason=str(error))
+            return
+        for chunk in chunks:
+            sensors = [name for name in chunk.columns if name != TIME]
+            for rows in chunk.iter_slices(max(1, CHUNK_ROWS_MAX // max(1, len(sensors)))):
+                values: list[Value] = [
+                    (f"{component}\\{sensor}", at, value)
+                    for sensor in sensors
+                    for at, value in zip(rows[TIME].to_list(), rows[sensor].to_list(), strict=True)
+                    if value is not None
+                ]
+                self.keeper.take([Taken(str(path.parent), values, is_live=False)])
+        self._move(path, DONE, None)
+
+    def _move(self, path: Path, where: str, why: str | None) -> None:
+        target = self.source.path / where / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        if why is not None:
+            target.with_name(target.name + ".txt").write_text(why)
