@@ -15,6 +15,7 @@ from botocore.config import Config
 from openlookout.clock import ManualClock
 from openlookout.jobs import engine
 from openlookout.limits import OWN, Limits
+from openlookout.operations.bucket_owners import BucketOwners
 from openlookout.operations.changes import refusals
 from openlookout.operations.dispatch import dispatcher
 from openlookout.operations.operation import Ports
@@ -67,14 +68,14 @@ class Api:
 
 
 @contextmanager
-def api_alone(url: str, limits: Limits = OWN, **more: Any) -> Iterator[Api]:
+def api_alone(url: str, limits: Limits = OWN, bucket_owners: BucketOwners | None = None, **more: Any) -> Iterator[Api]:
     """Serve the API over a database, without workers and ticker; `more` is for uvicorn."""
     database = Database(url)
     database.migrate()
     engine.migrate(database)
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     queue = engine.JobQueue(database)
-    ports = Ports(database, queue, clock, Tokens.of(database), limits)
+    ports = Ports(database, queue, clock, Tokens.of(database), limits, bucket_owners=bucket_owners)
     server = Server(
         dispatch=dispatcher(ports),
         refused=refusals(ports),

@@ -24,8 +24,12 @@ class Settings:
     """The region of unsigned requests."""
     database: str = ""
     """The database's URL; empty: SQLite in the data folder."""
+    database_connections: int = 8
+    """On PostgreSQL, how many connections a process has at most."""
     buckets: str = "folder"
     """Where buckets are: `folder` (under the data folder) or `s3`."""
+    bucket_owners: str = ""
+    """A file that says which accounts may name which buckets; empty: every account every bucket."""
     s3_endpoint: str = ""
     """The S3-compatible endpoint; empty: AWS's own."""
     s3_path_style: str = ""

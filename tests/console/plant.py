@@ -180,7 +180,7 @@ def air_handler() -> Series:
     """15 days at 1 minute, of which the first 8 are normal."""
     path = DATA / "lbnl_ahu" / "mzvav-2-1.parquet"
     if not path.exists():
-        return simulated(21_600, 18, AIR_STEP, ("Supply_Air_Temperature", "Fan_Speed", "Valve"))
+        return simulated(START, 21_600, 18, AIR_STEP, ("Supply_Air_Temperature", "Fan_Speed", "Valve"))
     frame = pl.read_parquet(path)
     names = {name: name.split(": ")[-1].replace(" ", "_").replace(",", "") for name in frame.columns}
     times = [START + i * AIR_STEP for i in range(len(frame))]
@@ -196,7 +196,7 @@ def reactor_series() -> Series:
     """5 days at 3 minutes, of which the first 3 are normal."""
     path = DATA / "tep" / "idv01.parquet"
     if not path.exists():
-        return simulated(2_420, 52, REACTOR_STEP, ("xmeas", "xmv"))
+        return simulated(REACTOR_START, 2_420, 52, REACTOR_STEP, ("xmeas", "xmv"))
     frame = pl.read_parquet(path)
     times = [REACTOR_START + i * REACTOR_STEP for i in range(len(frame))]
     is_fault = (frame["label"].to_numpy() == 1) & (frame["is_train"].to_numpy() != 1)
@@ -208,10 +208,10 @@ def sensors_of(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select([name for name in frame.columns if name not in unused])
 
 
-def simulated(n_rows: int, n_sensors: int, step: timedelta, stems: tuple[str, ...]) -> Series:
+def simulated(start: datetime, n_rows: int, n_sensors: int, step: timedelta, stems: tuple[str, ...]) -> Series:
     """Sensors that follow the day and one another, with a shift in the last sixth."""
     rng = np.random.default_rng(7)
-    times = [START + i * step for i in range(n_rows)]
+    times = [start + i * step for i in range(n_rows)]
     day = 2 * np.pi * np.arange(n_rows) * (step / DAY)
     load = np.sin(day)[:, None] * rng.uniform(0.5, 2, n_sensors) + rng.normal(0, 0.1, (n_rows, n_sensors))
     is_fault = np.arange(n_rows) >= n_rows * 5 // 6

@@ -17,6 +17,18 @@ PATHS = [
     "/datasets/empty",
     "/datasets/empty/ingest",
     "/new/dataset",
+    "/new/model",
+    "/new/model?dataset=air-handler&labels=drawn&off_sensor=unit%5CSupply_Air_Temperature&off_value=50",
+    "/new/model/review?dataset=air-handler&name=m&sensor=unit%5CSupply_Air_Temperature&labels=drawn&drawn=2026-03-01%2C2026-03-02",
+    "/labels",
+    "/labels/air-handler-faults",
+    "/new/label-group",
+    "/settings",
+    "/settings/keys",
+    "/settings/audit",
+    "/settings/metrics",
+    "/tags",
+    "/policies",
 ]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

@@ -145,3 +145,13 @@ def test_the_chart_is_also_a_table(eyes: Eyes) -> None:
     rows = page.locator(".chart-table tbody tr")
     assert rows.count() > 50
     assert re.match(r"unit\\\S+\t2026-03-0\d ", rows.first.inner_text())
+
+
+def test_the_ticked_sensors_go_into_a_model(eyes: Eyes) -> None:
+    page = eyes.look("/datasets/air-handler?grade=LOW")
+    boxes = page.locator("input[name=sensor]")
+    assert not boxes.first.is_checked()
+    boxes.first.check()
+    name = boxes.first.input_value()
+    page.get_by_role("button", name="Make a model of the ticked sensors").click()
+    assert f"sensor={name.replace(chr(92), '%5C')}" in page.url

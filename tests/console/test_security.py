@@ -232,3 +232,27 @@ def test_templates_hold_no_inline_script_style_or_handler() -> None:
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|\|\s*safe", text), (
             path.name
         )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/datasets",
+        "/new/dataset",
+        "/new/model",
+        "/labels",
+        "/new/label-group",
+        "/settings",
+        "/settings/keys",
+        "/settings/audit",
+        "/settings/metrics",
+        "/tags",
+        "/policies",
+    ],
+)
+def test_a_service_that_holds_nothing_has_pages_that_teach_the_next_step(locked: Served, path: str) -> None:
+    for key in (locked.full, locked.looking):
+        page = locked.signed_in(key).get(path)
+        assert page.status_code == 200
+        assert "<h1>" in page.text

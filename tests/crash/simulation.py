@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from crash.stage import Role, Stage, staged
-from crash.story import ACTIONS, LIVE, Story
+from crash.story import ACTIONS, LIVE, N_WINDOWS, Story
 
 DELAY_SECONDS_MAX = 3.0
 DEAD_SECONDS = 4.5  # Longer than ten beats of a simulated worker.
@@ -243,28 +243,26 @@ def plan(draw: random.Random, n_points: int) -> Iterator[list[str]]:
 
 
 def simulate(
-    folder: Path, seed: int, rounds: list[list[str]] | None, n_points: int, say: Callable[[str], None]
+    folder: Path, seed: int, rounds: Iterable[list[str]], say: Callable[[str], None], n_windows: int
 ) -> list[str]:
-    """Run a simulation; give what was wrong. The folder is left when something was."""
+    """Run a simulation of some rounds of faults; give what was wrong."""
     draw = random.Random(seed)
     wrong: list[str] = []
     with staged(folder, draw, LIVE) as stage:
         stage.start("api", N_APIS)
         stage.start("worker", N_WORKERS)
-        simulation = Simulation(stage, Story(stage, draw), draw, say)
-        simulation.story.set_up()
+        story = Story(stage, draw, n_windows=n_windows)
+        simulation = Simulation(stage, story, draw, say)
+        story.set_up()
         say("set up")
-        for number, faults in enumerate(plan(draw, n_points) if rounds is None else rounds):
-            found = simulation.round(number, faults)
-            wrong += [f"round {number}: {each}" for each in found]
-            if found:
+        for number, faults in enumerate(rounds):
+            wrong += [f"round {number}: {each}" for each in simulation.round(number, faults)]
+            if wrong:
                 break
-        n_points_done = sum(simulation.done.values())
-        n_requests = simulation.story.n_requests
-        n_executions = (simulation.story.last_due - LIVE) // timedelta(minutes=5) * 2
-    left = stage.orphans()
-    wrong += [f"after the end: an orphan process: {process}" for process in left]
-    say(f"{n_points_done} points, {n_requests} requests accepted, {n_executions} executions: {dict(simulation.done)}")
+        n_executions = (story.last_due - LIVE) // timedelta(minutes=5) * 2
+    wrong += [f"after the end: an orphan process: {process}" for process in stage.orphans()]
+    n_points, n_requests = sum(simulation.done.values()), story.n_requests
+    say(f"{n_points} points, {n_requests} requests accepted, {n_executions} executions: {dict(simulation.done)}")
     return wrong
 
 
@@ -281,7 +279,8 @@ def main() -> None:
         print(f"{time.monotonic() - started:7.1f} s  {text}", flush=True)
 
     say(f"seed {seed}, logs in {folder}")
-    wrong = simulate(folder, seed, None, asked.points, say)
+    rounds = plan(random.Random(seed), asked.points)
+    wrong = simulate(folder, seed, rounds, say, N_WINDOWS)
     for sentence in wrong:
         print(f"WRONG: {sentence}")
     print(f"seed {seed}: {'nothing is wrong' if not wrong else f'{len(wrong)} things are wrong, logs in {folder}'}")

@@ -81,6 +81,7 @@ class Stage:
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(TESTS), os.environ.get("PYTHONPATH", ""))),
             "OPENLOOKOUT_DATABASE": self.uri,
+            "OPENLOOKOUT_DATABASE_CONNECTIONS": "5",  # Of fifteen processes.
             "OPENLOOKOUT_BUCKETS": "s3",
             "OPENLOOKOUT_S3_ENDPOINT": f"http://127.0.0.1:{self.proxy.port}",
             "OPENLOOKOUT_DATA": str(folder / "data"),

@@ -63,6 +63,7 @@ class Story:
     first_due: datetime = LIVE + WINDOW
     last_due: datetime = LIVE
     n_requests: int = 0
+    n_windows: int = N_WINDOWS  # For which there are files.
 
     # Requests.
 
@@ -90,8 +91,8 @@ class Story:
         """What the rest builds on: data, a model with a running scheduler for each, and a retraining scheduler."""
         s3 = self.stage.s3
         s3.put_object(Bucket="plant", Key="in/pump/a.csv", Body=csv(plant(START, N_TRAINED, 1)))
-        live = plant(LIVE, N_WINDOWS * 5, 2)
-        for number in range(N_WINDOWS):
+        live = plant(LIVE, self.n_windows * 5, 2)
+        for number in range(self.n_windows):
             key = f"live/pump_{LIVE + number * WINDOW:%Y%m%d%H%M%S}.csv"
             s3.put_object(Bucket="plant", Key=key, Body=csv(live[5 * number : 5 * number + 5]))
         self.ingest("base")
@@ -138,7 +139,7 @@ class Story:
         self.models["again"] += 1
 
     def tick(self, n_windows: int) -> None:
-        self.last_due += n_windows * WINDOW
+        self.last_due = min(self.last_due + n_windows * WINDOW, LIVE + self.n_windows * WINDOW)
         self.stage.set_clock(max(self.last_due, self.stage.now))
 
     def import_dataset(self, name: str) -> None:

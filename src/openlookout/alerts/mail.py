@@ -8,16 +8,15 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
 
-import structlog
-
 from openlookout.alerts.sending import SECONDS_MAX, BadChannel, Envelope, Rejected, Unreachable, check_names, resolved
+from openlookout.logs import logger
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 RECIPIENTS_MAX = 50
 # 5yz: it will not be otherwise the next time either, unless somebody changes something.
 PERMANENT = 500
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class Mail:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openlookout.api.caller import Caller
+from openlookout.api.service_error import ServiceError
+from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
 from openlookout.operations.tokens import InvalidToken, Tokens
 from openlookout.views.port import Views
 from openlookout.wire import protocol
-from openlookout.wire.server import VALIDATORS, Dispatch, Server
+from openlookout.wire.server import VALIDATORS, Server
 
 
 @contextmanager
@@ -21,10 +23,11 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
     views = Views(foundation.database, foundation.buckets, scratch)
     try:
         console = Console(
-            call=_validating(server.dispatch),
+            call=_validating(server),
             keys=server.keys,
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
+            service=ConsoleService(foundation, server),
             clock=foundation.clock,
             account=server.account,
             region=server.region,
@@ -36,11 +39,16 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
         views.close()
 
 
-def _validating(dispatch: Dispatch) -> Call:
-    """Let the console's requests pass the same gate as those of the wire."""
+def _validating(server: Server) -> Call:
+    """Let the console's requests pass the same gate as those of the wire, and refusals be recorded as theirs."""
 
     def call(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return dispatch(name, caller, VALIDATORS[name](protocol.parse(protocol.serialise(request)))) or {}
+        try:
+            valid = VALIDATORS[name](protocol.parse(protocol.serialise(request)))
+            return server.dispatch(name, caller, valid) or {}
+        except ServiceError as error:
+            server.refused(name, caller, request, error)
+            raise
 
     return call
 

@@ -15,6 +15,7 @@ from openlookout.clock import Clock, SystemClock
 from openlookout.jobs import engine
 from openlookout.jobs.engine import JobQueue
 from openlookout.limits import Limits, read_limits
+from openlookout.operations.bucket_owners import BucketOwners, BucketOwnersError, parse_bucket_owners
 from openlookout.operations.operation import Ports
 from openlookout.operations.tokens import Tokens
 from openlookout.settings import Settings
@@ -32,11 +33,12 @@ class Foundation:
     queue: JobQueue
     clock: Clock
     limits: Limits
+    bucket_owners: BucketOwners | None = None
 
     def ports(self) -> Ports:
         """What the operations work with."""
-        tokens = Tokens.of(self.database)
-        return Ports(self.database, self.queue, self.clock, tokens, self.limits, self.settings.token_hours)
+        tokens, hours = Tokens.of(self.database), self.settings.token_hours
+        return Ports(self.database, self.queue, self.clock, tokens, self.limits, hours, self.bucket_owners)
 
 
 @contextmanager
@@ -66,7 +68,8 @@ def opened(settings: Settings, clock: Clock | None = None, *, is_one_of_many: bo
             raise StartRefused(f"the database does not answer: {str(error.orig).strip()}") from None
         queue = JobQueue(database)
         stack.callback(queue.close)
-        yield Foundation(settings, database, bucket_settings(settings), queue, clock or SystemClock(), limits)
+        buckets, owners = bucket_settings(settings), bucket_owners(settings)
+        yield Foundation(settings, database, buckets, queue, clock or SystemClock(), limits, owners)
 
 
 def migrate_alone(settings: Settings, phase: Phase) -> list[Revision]:
@@ -104,7 +107,7 @@ def open_database(settings: Settings) -> Database:
         StartRefused: its URL is none, or of a kind that we do not know.
     """
     try:
-        return Database(settings.database_url)
+        return Database(settings.database_url, settings.database_connections)
     except (ArgumentError, NoSuchModuleError) as error:
         raise StartRefused(f"OPENLOOKOUT_DATABASE cannot be used: {error}") from None
 
@@ -116,6 +119,20 @@ def check_for_many(database: Database) -> None:
             "the database is SQLite, which 'openlookout serve' alone can have: set OPENLOOKOUT_DATABASE to a "
             "postgresql:// URL for 'api' and 'worker', or run 'openlookout serve'"
         )
+
+
+def bucket_owners(settings: Settings) -> BucketOwners | None:
+    """Whose the buckets are, None: everybody's.
+
+    Raises:
+        StartRefused: the file that should say so cannot be read.
+    """
+    if not settings.bucket_owners:
+        return None
+    try:
+        return parse_bucket_owners(Path(settings.bucket_owners).read_text(encoding="utf-8"))
+    except (OSError, ValueError, BucketOwnersError) as error:
+        raise StartRefused(f"the owners of buckets cannot be read from {settings.bucket_owners}: {error}") from None
 
 
 def bucket_settings(settings: Settings) -> BucketSettings:

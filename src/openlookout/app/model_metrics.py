@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
-import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from openlookout.logs import logger
 from openlookout.store.alert_tables import alert_channel, alert_delivery, scheduler_alarm
 from openlookout.store.database import Database
 from openlookout.store.tables import inference_scheduler, model
 
 MODELS_MAX = 2000
-log = structlog.get_logger()
+log = logger(__name__)
 
 LABELS = ("account", "region", "model", "scheduler")
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from openlookout.collect.errors import CollectError
 from openlookout.collect.keeper import Keeper, Taken, Value
+from openlookout.logs import logger
 from openlookout.timeseries.csv import TIME, BadHeader, NotIngestible
 from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
 
@@ -21,7 +20,7 @@ LOOK_SECONDS = 2.0
 DONE, FAILED = "done", "failed"
 CHUNK_ROWS_MAX = 10_000
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from openlookout.collect.clocks import Clocks
 from openlookout.collect.spool import Spool, as_readings
+from openlookout.logs import logger
 
 Value = tuple[str, int, float | None]
 """Full name of a sensor, microseconds since the epoch, reading."""
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

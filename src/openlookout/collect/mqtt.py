@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -22,6 +21,7 @@ from openlookout.collect.errors import CollectError
 from openlookout.collect.keeper import Keeper, Taken, Value
 from openlookout.collect.sparkplug import Births, parse_topic, rebirth
 from openlookout.collect.values import BadValue, at_path, number, time_us
+from openlookout.logs import logger
 
 QOS = 1
 BATCH_MAX = 500
@@ -30,7 +30,7 @@ RECONNECT_SECONDS_MAX = 30
 KEPT_SESSION_SECONDS = 7 * 24 * 3600
 BAD_NAMED_MAX = 100
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

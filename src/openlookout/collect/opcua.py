@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.common.subscription import DataChangeNotif
@@ -20,6 +19,7 @@ from asyncua.ua.uaerrors import UaError
 
 from openlookout.collect.keeper import Keeper, Taken
 from openlookout.collect.values import EPOCH, number
+from openlookout.logs import logger
 
 RETRY_SECONDS = 2.0
 ALIVE_SECONDS = 2.0
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 10.0
 # A server keeps so many changes of a node while the line is slow.
 QUEUE_SIZE = 100
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import structlog
-
 from openlookout.collect.keeper import Keeper
 from openlookout.collect.spool import Spool
 from openlookout.collect.target import Target, Writer
 from openlookout.collect.upload import upload
+from openlookout.logs import logger
 
 ROUND_SECONDS = 1.0
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class Source(Protocol):

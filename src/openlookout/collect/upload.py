@@ -4,16 +4,15 @@ A window is written as a whole each time: a reader sees the old file or the new 
 changed after its window again, as it does with any late file.
 """
 
-import structlog
-
 from openlookout.buckets.errors import BucketError
 from openlookout.collect.spool import Spool
 from openlookout.collect.target import Target, Writer
+from openlookout.logs import logger
 
 # Late readings complete the files of windows this old; older ones are written as far as they are known.
 KEEP_US = 72 * 3600 * 1_000_000
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 def upload(spool: Spool, target: Target, buckets: Writer, now_us: int, settle_us: int) -> int:

@@ -18,13 +18,13 @@ from openlookout.api.errors import (
 )
 from openlookout.api.service_error import ServiceError
 from openlookout.console import sessions, static_files
-from openlookout.console.pages import datasets, overview, sign_in, wizard
+from openlookout.console.pages import datasets, labels, overview, resources, service, sign_in, wizard
 from openlookout.console.ports import Console
 from openlookout.console.visit import NOTICE, PAGES, Notice, Page, Visit
 from openlookout.logs import logger
 
 # Importing a module registers its pages.
-ROOMS = (overview, datasets, wizard, sign_in)
+ROOMS = (overview, datasets, wizard, labels, resources, service, sign_in)
 
 FORM_BYTES_MAX = 2 * 2**20
 FIELDS_MAX = 10_000

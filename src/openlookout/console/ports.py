@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from openlookout.api.caller import AccessKey, Caller
 from openlookout.clock import Clock
+from openlookout.store.audit import Record
+from openlookout.store.keys import ListedKey
 
 # Validates a request and carries it out; raises a ServiceError.
 Call = Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any]]
@@ -92,6 +94,53 @@ class Views(Protocol):
 
 
 @dataclass(frozen=True)
+class About:
+    """What the service was started with, its limits by variable, and a word for each part: "ok" when it is well."""
+
+    settings: Mapping[str, str]
+    limits: Mapping[str, int]
+    health: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure as Prometheus is given it."""
+
+    name: str
+    labels: str
+    value: float
+    meaning: str
+
+
+class Service(Protocol):
+    """The service itself, as far as the caller's account may see it."""
+
+    def about(self) -> About:
+        """Give what may be known of how it was started."""
+        ...
+
+    def keys(self, caller: Caller) -> Sequence[ListedKey]:
+        """Give the access keys of the account, oldest first."""
+        ...
+
+    def create_key(self, caller: Caller, note: str | None, *, is_read_only: bool) -> AccessKey:
+        """Make an access key of the account."""
+        ...
+
+    def delete_key(self, caller: Caller, key_id: str) -> bool:
+        """Delete an access key; False when the account has no such key."""
+        ...
+
+    def audit(self, caller: Caller, before: int | None, limit: int, resource: str | None) -> Sequence[Record]:
+        """Give records of the audit log, newest first, below a sequence."""
+        ...
+
+    def metrics(self, caller: Caller) -> Sequence[Metric]:
+        """Give the figures that the account may see."""
+        ...
+
+
+@dataclass(frozen=True)
 class Console:
     """What all pages of one process share.
 
@@ -103,6 +152,7 @@ class Console:
     keys: Keys
     seals: Seals
     views: Views
+    service: Service
     clock: Clock
     account: str
     region: str

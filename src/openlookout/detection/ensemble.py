@@ -88,9 +88,18 @@ class Ensemble:
         steady = np.empty(readings.shape, np.float32)
         for first in range(0, len(readings), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
-            chunk, state = self._chunk(readings[rows], segment[rows], state)
+            chunk, _, state = self._chunk(readings[rows], segment[rows], state)
             anomaly[rows], contribution[rows], steady[rows] = chunk.anomaly, chunk.contribution, chunk.steady
         return Scores(anomaly, contribution, steady), state
+
+    def units(self, readings: Floats, segment: Integers) -> Floats:
+        """(n_rows, n_members): what each member says of rows, scored at once."""
+        state, out = self._fresh(), [np.empty((0, len(self.deciding)))]
+        for first in range(0, len(readings), CHUNK_ROWS):
+            rows = slice(first, first + CHUNK_ROWS)
+            _, units, state = self._chunk(readings[rows], segment[rows], state)
+            out.append(units)
+        return np.vstack(out)
 
     def _fresh(self) -> State:
         return {
@@ -103,7 +112,8 @@ class Ensemble:
             **self.levels.fresh(),
         }
 
-    def _chunk(self, readings: Floats, segment: Integers, state: State) -> tuple[Scores, State]:
+    def _chunk(self, readings: Floats, segment: Integers, state: State) -> tuple[Scores, Floats, State]:
+        """Give the scores, what each member says (n_rows, n_members), and the state."""
         missing = np.isnan(readings)
         before = len(state["segments"])
         fresh, steady, levels = self._features(readings, segment, state)
@@ -126,7 +136,8 @@ class Ensemble:
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
         ends = {"segment": segment, "is_over": over, "is_alarm": alarm}
         last = {name: values[-1:].reshape(()) for name, values in ends.items()} if len(segment) else {}
-        return Scores(anomaly, contribution, steady.astype(np.float32)), {**state, **kept, **last, **levels}
+        scores = Scores(anomaly, contribution, steady.astype(np.float32))
+        return scores, now, {**state, **kept, **last, **levels}
 
     def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
         """(n_rows, n_views * n_sensors): what each view sees, the steadied deviations, and the state of the levels."""

@@ -1,12 +1,13 @@
 """Fitting the ensemble: scaling, slow levels, members, calibration and limit, from normal rows alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from openlookout.detection.choosing import FAILURES_MIN, PLAIN, Option, choose, emphasised, failures_of
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
-from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided
+from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided, twice
 from openlookout.detection.expectation import fit_expectation
 from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.levels import Levels, fit_levels
@@ -73,10 +74,40 @@ class _Fitted:
     known: Floats
 
 
-def fit(readings: Floats, normal: Booleans, segment: Integers) -> Ensemble:
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of normal rows once the members are fitted, from which who decides, and when, is told.
+
+    `units` (n_rows, n_members): held-out scores of the rows in `blocks`; `segment` (n_rows,). `worst`,
+    `typical`: how many times the score of the worst and of the median block is that of known rows. `n_normal`: all rows
+    of training.
+    """
+
+    fitted: Sequence[_Fitted]
+    units: Floats
+    segment: Integers
+    blocks: Sequence[Integers]
+    worst: Floats
+    typical: Floats
+    n_normal: int
+
+    def decide(self, option: Option) -> tuple[Floats, float, float]:
+        """Give weights (n_members,), the limit and the peak limit."""
+        deciding = _deciding(self.fitted, self.worst, self.typical, option)
+        scores = decided(self.units, deciding)
+        wider = option.factor * float(np.exp(SHORT_ROWS / self.n_normal))
+        limit, peak_limit = (
+            wider * _limit([np.quantile(scores[block], share) for block in self.blocks])
+            for share in (LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE)
+        )
+        return deciding, limit, max(limit, peak_limit)
+
+
+def fit(readings: Floats, normal: Booleans, segment: Integers, anomalous: Booleans | None = None) -> Ensemble:
     """Learn what is normal from rows (n_rows, n_sensors) in time order; rows that are not `normal` are left out.
 
-    Nothing is drawn at random: the same rows give the same detector.
+    `anomalous` (n_rows,): rows labelled as failures, not normal; three failures or more may choose who decides and the
+    limit (`choosing.py`). Nothing is drawn at random: the same rows give the same detector.
 
     Raises:
         TrainingError: too few normal rows with readings, or no sensor that ever moves.
@@ -101,21 +132,41 @@ def fit(readings: Floats, normal: Booleans, segment: Integers) -> Ensemble:
     quantiles, peaks = (_quantiles(held_out, blocks, share) for share in (CALIBRATION_QUANTILE, PEAK_QUANTILE))
     # A member's unit is that of its worst block, so that one that drifts counts for less.
     unit = np.maximum(quantiles.max(axis=0), CALIBRATION_MIN)
-    width = np.maximum(np.log(np.maximum(peaks.max(axis=0) / unit, 1.0)), WIDTH_MIN)
-    calibration = Calibration(unit, width)
+    calibration = Calibration(unit, np.maximum(np.log(np.maximum(peaks.max(axis=0) / unit, 1.0)), WIDTH_MIN))
     known = np.maximum(np.concatenate([each.known for each in fitted]), KNOWN_MIN)
-    deciding = _deciding(fitted, unit / known, np.median(quantiles, axis=0) / known)
-    ranking = _ranking(fitted, _share_beyond(segment[use], levels.span))
-    scores = decided(calibration.units(held_out), deciding)
-    limit, peak_limit = (
-        _limit([np.quantile(scores[block], share) for block in blocks]) * float(np.exp(SHORT_ROWS / n_normal))
-        for share in (LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE)
-    )
+    units = calibration.units(held_out)
+    judged = _Judged(fitted, units, stretch, blocks, unit / known, np.median(quantiles, axis=0) / known, n_normal)
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
     )
-    views = tuple(each.view for each in fitted)
-    return Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, max(limit, peak_limit), expectation)
+    views, ranking = tuple(each.view for each in fitted), _ranking(fitted, _share_beyond(segment[use], levels.span))
+    deciding, limit, peak_limit = judged.decide(PLAIN)
+    detector = Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, expectation)
+    failures = [] if anomalous is None else failures_of(anomalous, segment)
+    option = _chosen(detector, judged, readings, segment, failures)
+    deciding, limit, peak_limit = judged.decide(option)
+    return replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit)
+
+
+def _chosen(
+    detector: Ensemble, judged: _Judged, readings: Floats, segment: Integers, failures: Sequence[tuple[int, int]]
+) -> Option:
+    """What the failures choose."""
+    if len(failures) < FAILURES_MIN:
+        return PLAIN
+    units = detector.units(readings, segment)
+    normal = np.concatenate(judged.blocks)
+
+    def alarms(option: Option) -> tuple[Booleans, Booleans]:
+        deciding, limit, peak_limit = judged.decide(option)
+
+        def begin(units: Floats, segment: Integers) -> Booleans:
+            scores = decided(units, deciding)
+            return (scores > peak_limit) | twice(scores > limit, segment, before=True)
+
+        return begin(units, segment), begin(judged.units, judged.segment)[normal]
+
+    return choose(alarms, failures, len(CANDIDATES))
 
 
 def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
@@ -160,7 +211,7 @@ def _fit_view(
     return _Fitted(View(imputing, tuple(members)), taken, np.column_stack(held_out), np.array(known))
 
 
-def _deciding(fitted: Sequence[_Fitted], worst: Floats, typical: Floats) -> Floats:
+def _deciding(fitted: Sequence[_Fitted], worst: Floats, typical: Floats, option: Option) -> Floats:
     """(n_members,): weights that sum to 1, from how many times the score of held-out blocks is that of known rows.
 
     `worst`, `typical`: of the worst and of the median block. The members of the first of two views see the levels of
@@ -170,7 +221,9 @@ def _deciding(fitted: Sequence[_Fitted], worst: Floats, typical: Floats) -> Floa
     if len(fitted) > 1:
         n = len(fitted[0].candidates)
         weights[:n] *= LEVEL_WEIGHT + (1 - LEVEL_WEIGHT) * _steadiness(typical[:n]).mean()
-    votes = np.array([candidate.decides for each in fitted for candidate in each.candidates])
+    candidates = [candidate for each in fitted for candidate in each.candidates]
+    kinds = np.array([CANDIDATES.index(candidate) for candidate in candidates])
+    votes = emphasised(np.array([candidate.decides for candidate in candidates]), kinds, option)
     deciding: Floats = weights * votes / (weights * votes).sum()
     return deciding
 

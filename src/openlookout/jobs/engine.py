@@ -27,6 +27,7 @@ from openlookout.traces import span
 # Pinned: dbos strands queued jobs of another version for ever. Raise it by hand, after the queues have drained.
 APPLICATION_VERSION = "1"
 POLLING_SECONDS = 0.1
+POLLING_SECONDS_OF_MANY = 0.5  # On a server that many processes ask, each for each queue.
 STEP_RETRY_SECONDS = 0.5
 STEP_RETRY_SECONDS_MAX = 30.0
 PATIENCE_SECONDS = 3600.0  # An outage of the buckets is waited for so long; after that the work is FAILED and says why.
@@ -239,7 +240,7 @@ class Worker:
         Worker._is_there = True
         self.executor = executor
         self._queue, self._jobs, self._queues = queue, dict(jobs), queues
-        self._stopping = threading.Event()
+        self._stopping, self._is_alone = threading.Event(), database.is_sqlite
         self._running: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._dbos = DBOS(
@@ -264,8 +265,9 @@ class Worker:
         DBOS.listen_queues([queue.name for queue in self._queues])
         DBOS.launch()
         _limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
+        seconds = POLLING_SECONDS if self._is_alone else POLLING_SECONDS_OF_MANY
         for queue in self._queues:
-            DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=POLLING_SECONDS)
+            DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=seconds)
 
     def stop(self, seconds: int = 5) -> None:
         """Stop taking jobs and wait a little for the running ones. What is left is still this worker's: see `leave`.

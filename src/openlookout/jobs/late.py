@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Row, select
 
 from openlookout.buckets.buckets import open_buckets
@@ -20,6 +19,7 @@ from openlookout.jobs.inference_work import input_names, mark
 from openlookout.jobs.replay_request import request_replay
 from openlookout.jobs.turns import open_replay
 from openlookout.jobs.workplace import Workplace
+from openlookout.logs import logger
 from openlookout.store.durations import duration
 from openlookout.store.tables import (
     inference_execution,
@@ -38,7 +38,7 @@ PAUSE_SHARE = 20
 FREQUENCY_US_MAX = 3_600_000_000
 ASKED_MAX = 100_000
 
-log = structlog.get_logger()
+log = logger(__name__)
 
 
 class LateFiles:

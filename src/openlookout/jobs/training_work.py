@@ -134,11 +134,12 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
         _check_labels(labels, job, grid)
     on = ~grid.off
     times = grid.timestamps[on]
-    normal = ~inside(times, labels.anomalies) & ~inside(times, labels.neutral)
+    anomalous = inside(times, labels.anomalies)
+    normal = ~anomalous & ~inside(times, labels.neutral)
     if not normal.any():
         raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
     values, segment = grid.values[on], running_segments(grid)[on]
-    detector = fit(values, normal, segment)
+    detector = fit(values, normal, segment, anomalous)
     prefix = job["output"]
     buckets.write(SERVICE, layout.detector(prefix), save(detector))
     write_summary(buckets, prefix, job["schema"], sampling, job["off_condition"])

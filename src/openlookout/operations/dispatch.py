@@ -44,7 +44,8 @@ LOOKING = ("List", "Describe")
 def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mapping[str, Any] | None]:
     """Give the function that carries out a validated request of any operation.
 
-    Raises what the operation raises; AccessDeniedException when it changes something and the caller may only look;
+    Raises what the operation raises; AccessDeniedException when it changes something and the caller may only look, or
+    names a bucket that is not the caller's;
     ConflictException when another request was faster between its look and its change.
     """
 
@@ -53,6 +54,8 @@ def dispatcher(ports: Ports) -> Callable[[str, Caller, Mapping[str, Any]], Mappi
             raise AccessDeniedException(
                 f"The access key '{caller.principal}' is read-only and may not perform lookoutequipment:{name}."
             )
+        if ports.bucket_owners is not None:
+            ports.bucket_owners.check(caller.account, request)
         context = Context(name, caller.account, caller.region, caller.request_id, ports, caller.principal)
         try:
             response: Mapping[str, Any] | None = OPERATIONS[name](context, request)

@@ -22,6 +22,7 @@ from openlookout.api.errors import (
 from openlookout.api.types import S3Object
 from openlookout.clock import Clock
 from openlookout.limits import OWN, Limits
+from openlookout.operations.bucket_owners import BucketOwners
 from openlookout.operations.tokens import Tokens
 from openlookout.store.database import Database
 
@@ -36,7 +37,10 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """What all operations of one process share. `token_hours`: how long a ClientToken outlives its work."""
+    """What all operations of one process share.
+
+    `token_hours`: how long a ClientToken outlives its work. `bucket_owners` None: buckets are everybody's.
+    """
 
     database: Database
     jobs: Jobs
@@ -44,6 +48,7 @@ class Ports:
     tokens: Tokens
     limits: Limits = OWN
     token_hours: int = 24
+    bucket_owners: BucketOwners | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from openlookout.store import schema
 from openlookout.store.questions import Questions
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
-POSTGRES_POOL_SIZE = 20
+POOL_SIZE = 20
+POSTGRES_CONNECTIONS = 8
 POSTGRES_LOCK = 0x4F4C4F4F  # Any number of ours: who holds it changes the tables.
 SQLITE_OUTAGES = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED")
 # Classes of SQLSTATE: connection, rolled back (deadlock), resources (disk full), operator (restart), system.
@@ -33,10 +34,10 @@ _LAST = "openlookout_last"  # In a connection's `info`: what its transaction end
 class Database:
     """One SQLite file or one PostgreSQL database, holding the service's rows and the job engine's."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = POSTGRES_CONNECTIONS) -> None:
         self.url = make_url(_with_driver(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine: Engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        self.engine: Engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url, connections)
         self.questions = Questions(self.engine)
 
     @property
@@ -97,14 +98,12 @@ def _with_driver(url: str) -> str:
     return url
 
 
-def _postgres_engine(url: Any) -> Engine:
-    return create_engine(url, pool_size=POSTGRES_POOL_SIZE, max_overflow=POSTGRES_POOL_SIZE, pool_pre_ping=True)
+def _postgres_engine(url: Any, connections: int) -> Engine:
+    return create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
 
 
 def _sqlite_engine(url: Any) -> Engine:
-    engine = create_engine(
-        url, pool_size=POSTGRES_POOL_SIZE, max_overflow=-1, connect_args={"check_same_thread": False}
-    )
+    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=-1, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:

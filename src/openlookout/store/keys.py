@@ -18,6 +18,7 @@ from openlookout.store.tables import access_key
 
 ID_LETTERS = string.ascii_uppercase + "234567"
 SHOWN = ("id", "account", "note", "created_at", "is_read_only")  # Never the secret.
+COMMAND = "command"  # The request id of what the command line does.
 CACHE_SECONDS = 5.0  # A key that was deleted is let in this long.
 
 
@@ -67,10 +68,12 @@ def create_key(
     region: str = "",
     *,
     is_read_only: bool = False,
+    principal: str = LOCAL,
+    request_id: str = COMMAND,
 ) -> AccessKey:
     """Make a key; its secret is shown once and kept in the database: signatures cannot be verified without it.
 
-    A key acts in every region; `region` is the one under which its making is recorded.
+    A key acts in every region; `region` is the one under which its making is recorded, by `principal`.
     """
     key_id = "OLKA" + "".join(secrets.choice(ID_LETTERS) for _ in range(16))
     secret = secrets.token_urlsafe(30)
@@ -80,11 +83,20 @@ def create_key(
             access_key.insert(),
             {**shown, "secret": secret},
         )
-        note(connection, _entry("CreateAccessKey", now, account, region, key_id, after=shown))
+        by = (principal, request_id)
+        note(connection, _entry("CreateAccessKey", now, account, region, key_id, by, after=shown))
     return AccessKey(key_id, secret, account, is_read_only)
 
 
-def delete_key(database: Database, key_id: str, now: datetime, region: str = "") -> bool:
+def delete_key(
+    database: Database,
+    key_id: str,
+    now: datetime,
+    region: str = "",
+    *,
+    principal: str = LOCAL,
+    request_id: str = COMMAND,
+) -> bool:
     """Delete a key; False when there is no such key."""
     this = access_key.c.id == key_id
     shown = select(*(access_key.c[name] for name in SHOWN))
@@ -94,7 +106,8 @@ def delete_key(database: Database, key_id: str, now: datetime, region: str = "")
             return False
         connection.execute(access_key.delete().where(this))
         before = dict(found._mapping)
-        note(connection, _entry("DeleteAccessKey", now, found.account, region, key_id, before=before))
+        by = (principal, request_id)
+        note(connection, _entry("DeleteAccessKey", now, found.account, region, key_id, by, before=before))
     return True
 
 
@@ -108,6 +121,9 @@ def list_keys(database: Database, account: str | None = None) -> Sequence[Listed
         return [ListedKey(*row) for row in connection.execute(query)]
 
 
-def _entry(operation: str, now: datetime, account: str, region: str, key_id: str, **states: Any) -> Entry:
-    """A record of the command line; the secret is not in it."""
-    return Entry(now, account, region, LOCAL, operation, f"access-key/{key_id}", "command", **states)
+def _entry(  # noqa: PLR0917  # As the record reads.
+    operation: str, now: datetime, account: str, region: str, key_id: str, by: tuple[str, str], **states: Any
+) -> Entry:
+    """What was done to a key, by whom in which request; the secret is not in it."""
+    principal, request_id = by
+    return Entry(now, account, region, principal, operation, f"access-key/{key_id}", request_id, **states)

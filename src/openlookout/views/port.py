@@ -13,16 +13,18 @@ from typing import Any
 from sqlalchemy import select
 
 from openlookout.api.caller import Caller
-from openlookout.api.errors import ResourceNotFoundException
+from openlookout.api.errors import ResourceNotFoundException, ThrottlingException
 from openlookout.buckets.buckets import BucketSettings
 from openlookout.console.ports import Asset
-from openlookout.jobs.children import Children
+from openlookout.jobs.children import ChildLost, Children, ChildTimeout
+from openlookout.logs import logger
 from openlookout.store.database import Database
 from openlookout.store.tables import dataset, ingestion_job, to_microseconds
 from openlookout.views import assets
 
 SECONDS_MAX = 60.0
 N_CHILDREN = 2
+log = logger(__name__)
 
 
 class Views:
@@ -74,9 +76,16 @@ class Views:
 
     def _in_child(self, name: str, *arguments: object) -> Mapping[str, Any]:
         """Give what `openlookout.views.<module>:<function>` gives for buckets, scratch and the arguments."""
-        answer: Mapping[str, Any] = self._children.run(
-            SECONDS_MAX, _called, f"openlookout.views.{name}", self._buckets, self._scratch, *arguments
-        )
+        try:
+            answer: Mapping[str, Any] = self._children.run(
+                SECONDS_MAX, _called, f"openlookout.views.{name}", self._buckets, self._scratch, *arguments
+            )
+        except (ChildTimeout, ChildLost) as error:
+            log.warning("a picture was given up", picture=name, reason=str(error))
+            raise ThrottlingException(
+                f"Reading the data took longer than {SECONDS_MAX:.0f} s or was cut off: the machine is busy. "
+                "Try again, or look at a shorter range."
+            ) from error
         return answer
 
 

@@ -59,16 +59,18 @@
     if (chart.asked) chart.asked.abort();
     chart.asked = new AbortController();
     say(chart, "Loading …");
+    let figure;
     try {
       const answer = await fetch(url, { headers: { accept: "application/json" }, signal: chart.asked.signal });
-      const figure = await answer.json();
+      figure = await answer.json();
       if (!answer.ok) { say(chart, figure.error, true); return; }
-      chart.figure = figure;
-      draw(chart);
-      say(chart, figure.note || "");
     } catch (error) {
       if (error.name !== "AbortError") say(chart, "The chart could not be loaded: is the service running? Reload the page.", true);
+      return;
     }
+    chart.figure = figure;
+    draw(chart);
+    say(chart, figure.note || "");
   }
 
   function say(chart, text, bad = false) {

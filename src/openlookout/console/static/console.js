@@ -36,6 +36,12 @@
     for (const box of document.querySelectorAll(`input[name="${name}"]`)) box.checked = event.target.checked;
   });
 
+  // A file that is chosen is read into the field that data-into names.
+  document.addEventListener("change", async (event) => {
+    const into = event.target.dataset && event.target.dataset.into;
+    if (into && event.target.files.length) document.getElementById(into).value = await event.target.files[0].text();
+  });
+
   // Parts with data-live="seconds" are fetched again with the whole page and put in place by their id.
   const timers = new Map();
   const watch = () => {

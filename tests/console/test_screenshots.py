@@ -1,0 +1,31 @@
+"""The pictures of the documentation, made only when asked for.
+
+OPENLOOKOUT_SCREENSHOTS=docs/images python -m pytest -n 0 tests/console/test_screenshots.py
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from console.conftest import Eyes
+
+FOLDER = os.environ.get("OPENLOOKOUT_SCREENSHOTS", "")
+BYTES_MAX = 150_000
+# Name: path, on a phone, in the dark.
+PICTURES = {
+    "overview": ("/", False, True),
+    "overview-phone": ("/", True, False),
+    "dataset": ("/datasets/air-handler?sensor=unit%5CSupply_Air_Temperature", False, False),
+    "new-model": ("/new/model?dataset=air-handler&look=unit%5CSupply_Air_Temperature", False, False),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_small_enough_for_the_documentation(eyes: Eyes, tmp_path: Path, name: str) -> None:
+    path, phone, dark = PICTURES[name]
+    page = eyes.look(path, phone=phone, dark=dark)
+    page.wait_for_timeout(200)
+    file = Path(FOLDER or tmp_path) / f"console-{name}.png"
+    page.screenshot(path=file)
+    assert file.stat().st_size <= BYTES_MAX

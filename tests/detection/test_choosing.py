@@ -1,0 +1,74 @@
+"""What labelled failures choose: nothing while they are few or agree on nothing, else what finds those left out."""
+
+import numpy as np
+
+from openlookout.detection.choosing import PLAIN, Option, choose, failures_of
+from openlookout.detection.contract import Booleans
+from openlookout.detection.training import fit
+
+N_ROWS = 100
+FAILURES = [(10, 20), (40, 50), (70, 80)]
+QUIET = np.zeros(N_ROWS, bool)
+
+
+def everywhere(option: Option, chosen: Option) -> tuple[Booleans, Booleans]:
+    """Only the chosen option alarms in the failures, and never on normal rows."""
+    alarm = QUIET.copy()
+    if option == chosen:
+        for first, last in FAILURES:
+            alarm[first:last] = True
+    return alarm, QUIET
+
+
+def test_the_option_that_finds_every_failure_left_out_is_chosen() -> None:
+    wanted = Option(1, 0.85)
+    assert choose(lambda option: everywhere(option, wanted), FAILURES, 4) == wanted
+
+
+def test_two_failures_choose_nothing() -> None:
+    assert choose(lambda option: everywhere(option, Option(1, 0.85)), FAILURES[:2], 4) == PLAIN
+
+
+def test_options_that_each_find_another_failure_are_not_trusted() -> None:
+    def alarms(option: Option) -> tuple[Booleans, Booleans]:
+        alarm = QUIET.copy()
+        if option.emphasis is not None and option.emphasis < len(FAILURES):
+            first, last = FAILURES[option.emphasis]
+            alarm[first:last] = True
+        return alarm, QUIET
+
+    assert choose(alarms, FAILURES, 4) == PLAIN
+
+
+def test_failures_that_are_found_anyway_raise_a_limit_that_alarms_on_normal_rows() -> None:
+    def alarms(option: Option) -> tuple[Booleans, Booleans]:
+        noisy = QUIET.copy()
+        noisy[:5] = option.factor < 1.2
+        return ~QUIET, noisy
+
+    assert choose(alarms, FAILURES, 4) == Option(None, 1.2)
+
+
+def test_failures_are_runs_of_labelled_rows_within_a_segment() -> None:
+    anomalous = np.array([0, 1, 1, 1, 0, 1], bool)
+    assert failures_of(anomalous, np.array([0, 0, 0, 1, 1, 1])) == [(1, 3), (3, 4), (5, 6)]
+
+
+def test_failures_in_training_make_later_ones_found_earlier_without_more_false_rows_than_one_per_cent() -> None:
+    rng = np.random.default_rng(0)
+    n, size = 4000, 120
+    rows = rng.normal(0, 0.5, (n, 6)) + np.sin(np.arange(n) / 40)[:, None] * rng.normal(0, 1, (1, 6))
+    failures = [(first, first + size) for first in range(400, n - size, 400)]
+    anomalous = np.zeros(n, bool)
+    for first, last in failures:
+        rows[first:last, 2] += 1.1
+        anomalous[first:last] = True
+    cut = failures[5][0] - 50
+    segment = np.zeros(n, np.int64)
+    shares = []
+    for labels in (None, anomalous[:cut]):
+        detector = fit(rows[:cut], ~anomalous[:cut], segment[:cut], labels)
+        alarm = np.r_[np.zeros(cut, bool), detector.score(rows[cut:], segment[cut:])[0].alarm]
+        shares.append([float(alarm[first:last].mean()) for first, last in failures[5:]])
+        assert alarm[cut : failures[5][0]].mean() <= 0.01
+    assert np.mean(shares[1]) > np.mean(shares[0]) + 0.1
