@@ -19,7 +19,9 @@ from typing import Any
 FORMAT, FORMAT_VERSION = "openlookout-model-version", 1
 MANIFEST, README, DESCRIPTION = "manifest.json", "README.md", "version.json"
 DETECTOR, SUMMARY = "model/model.npz", "model/summary.json"
+DETECTABILITY = "model/detectability.json"
 ENTRIES = (README, DESCRIPTION, DETECTOR, SUMMARY)
+OPTIONAL_ENTRIES = (DETECTABILITY,)  # What a version may lack.
 ENTRY_BYTES_MAX = 2**30
 FILE_BYTES_MAX = 2**31
 # What zip and JSON readers raise on bytes that are not theirs.
@@ -48,6 +50,7 @@ Everything that the trained model is. It can be read without OpenLookout:
 * `model/model.npz`: the detector, a zip of NumPy arrays (`numpy.load(path, allow_pickle=False)`). Its array
   `description` is JSON as bytes: it says which arrays belong to which member of the ensemble. `docs/detection.md` of
   the project says how a row is scored from them.
+* `model/detectability.json`, where the version has one: which planted faults it would find, by sensor.
 * `manifest.json`: the SHA-256 of every other file.
 
 `openlookout import <file>` makes it a model version again, and refuses it when a byte was changed.
@@ -65,10 +68,18 @@ class Archive:
     description: Mapping[str, Any]
     detector: bytes
     summary: bytes
+    detectability: bytes | None
     digest: str
 
 
-def write_archive(path: Path, description: Mapping[str, Any], detector: bytes, summary: bytes) -> str:
+def write_archive(
+    path: Path,
+    description: Mapping[str, Any],
+    detector: bytes,
+    summary: bytes,
+    *,
+    detectability: bytes | None = None,
+) -> str:
     """Write the file, whole or not at all; give its digest.
 
     Raises:
@@ -79,6 +90,7 @@ def write_archive(path: Path, description: Mapping[str, Any], detector: bytes, s
         DESCRIPTION: json.dumps(description, indent=2, sort_keys=True).encode(),
         DETECTOR: detector,
         SUMMARY: summary,
+        **({} if detectability is None else {DETECTABILITY: detectability}),
     }
     manifest = {
         "format": FORMAT,
@@ -113,7 +125,8 @@ def read_archive(path: Path, digest: str | None = None) -> Archive:
     try:
         with zipfile.ZipFile(whole) as file:
             names = file.namelist()
-            if sorted(names) != sorted((MANIFEST, *ENTRIES)):
+            there = [name for name in OPTIONAL_ENTRIES if name in names]
+            if sorted(names) != sorted((MANIFEST, *ENTRIES, *there)):
                 raise ArchiveError(f"{path} is no exported model version: it holds {', '.join(names[:8]) or 'nothing'}")
             said = _entry(file, MANIFEST)
             manifest = json.loads(said)
@@ -124,7 +137,9 @@ def read_archive(path: Path, digest: str | None = None) -> Archive:
             found = hashlib.sha256(said).hexdigest()
             if digest is not None and digest.lower() != found:
                 raise ArchiveError(f"{path} was changed, or is another file: its digest is {found}, not {digest}")
-            entries = {name: _entry(file, name) for name in ENTRIES}
+            if set(manifest["sha256"]) != {*ENTRIES, *there}:
+                raise ArchiveError(f"{path} was changed: it holds other files than manifest.json says")
+            entries = {name: _entry(file, name) for name in (*ENTRIES, *there)}
             for name, content in entries.items():
                 if manifest["sha256"][name] != hashlib.sha256(content).hexdigest():
                     raise ArchiveError(f"{path} was changed: {name} is not what manifest.json says")
@@ -133,7 +148,7 @@ def read_archive(path: Path, digest: str | None = None) -> Archive:
         raise ArchiveError(
             f"{path} is no exported model version or is damaged: {type(error).__name__}: {error}"
         ) from None
-    return Archive(description, entries[DETECTOR], entries[SUMMARY], found)
+    return Archive(description, entries[DETECTOR], entries[SUMMARY], entries.get(DETECTABILITY), found)
 
 
 def _entry(file: zipfile.ZipFile, name: str) -> bytes:

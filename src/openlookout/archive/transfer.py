@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 
 from openlookout.api.definition import definition
 from openlookout.api.service_error import ServiceError
-from openlookout.archive.file import DAMAGED, ArchiveError, read_archive, write_archive
+from openlookout.archive.file import DAMAGED, Archive, ArchiveError, read_archive, write_archive
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.detection.model_file import ModelFileError
@@ -93,8 +93,11 @@ def export_version(place: Place, name: str, number: int | None, path: Path) -> t
     buckets = open_buckets(place.buckets)
     detector = buckets.read(SERVICE, layout.detector(version.object_prefix))
     summary = buckets.read(SERVICE, layout.training_summary(version.object_prefix))
+    key = layout.detectability(version.object_prefix)
+    detectability = buckets.read(SERVICE, key) if buckets.exists(SERVICE, key) else None
     arn = f"{model_arn(context, found.name, found.id)}/model-version/{version.version}"
-    return version.version, write_archive(path, _description(found.name, data, version, arn), detector, summary)
+    said = _description(found.name, data, version, arn)
+    return version.version, write_archive(path, said, detector, summary, detectability=detectability)
 
 
 def import_version(
@@ -119,14 +122,14 @@ def import_version(
             "sampling_rate_us": files.sampling.rate_us,
             "imported_bytes": len(archive.detector) + len(archive.summary),
         }
-        return _insert(place, (archive.detector, archive.summary), name, data, values)
+        return _insert(place, archive, name, data, values)
     except ServiceError as error:
         raise ArchiveError(str(error)) from None
     except (ModelFileError, SchemaError, OffConditionError, AttributeError, OverflowError, *DAMAGED) as error:
         raise ArchiveError(f"{path} cannot be used: {type(error).__name__}: {str(error)[:500]}") from None
 
 
-def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, values: Mapping[str, Any]) -> Imported:
+def _insert(place: Place, archive: Archive, name: str, data: str, values: Mapping[str, Any]) -> Imported:
     """Objects first, then the rows that mention them."""
     context, buckets = place.context("import"), open_buckets(place.buckets)
     now = context.now()
@@ -134,8 +137,10 @@ def _insert(place: Place, contents: tuple[bytes, bytes], name: str, data: str, v
         found = named(context, connection, model, name)
     identity = new_id() if found is None else found.id
     prefix = layout.from_file(identity, new_hex_id())
-    buckets.write(SERVICE, layout.detector(prefix), contents[0])
-    buckets.write(SERVICE, layout.training_summary(prefix), contents[1])
+    buckets.write(SERVICE, layout.detector(prefix), archive.detector)
+    buckets.write(SERVICE, layout.training_summary(prefix), archive.summary)
+    if archive.detectability is not None:
+        buckets.write(SERVICE, layout.detectability(prefix), archive.detectability)
     with place.ports.database.writing() as connection:
         source = _dataset(context, connection, data, values["data_schema"])
         if found is None:

@@ -15,6 +15,7 @@ from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.detection.contract import Scores, TrainingError
+from openlookout.detection.detectability import examine
 from openlookout.detection.evaluate import Labels, Verdict, inside, judge, model_metrics
 from openlookout.detection.events import find_events
 from openlookout.detection.model_file import save
@@ -23,7 +24,13 @@ from openlookout.detection.training import TRAINING_ROWS_MIN, fit
 from openlookout.jobs.label_sources import read_labels
 from openlookout.jobs.results import lines
 from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
-from openlookout.jobs.version_diagnostics import Place, write_events, write_pointwise, write_scores
+from openlookout.jobs.version_diagnostics import (
+    Place,
+    write_detectability,
+    write_events,
+    write_pointwise,
+    write_scores,
+)
 from openlookout.jobs.version_files import (
     DatasetReadings,
     VersionFiles,
@@ -37,6 +44,7 @@ from openlookout.timeseries.off_condition import parse_off_condition
 from openlookout.timeseries.sampling import SamplingError, learn_sampling
 from openlookout.timeseries.schema import parse_schema
 
+SEED = 0  # Of the sample of sensors that detectability examines.
 # How much of the data before the evaluation range is scored first, so that windows and smoothing are filled.
 WARM_UP_ROWS = 512
 
@@ -136,10 +144,13 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     normal = ~anomalous & ~inside(times, labels.neutral)
     if not normal.any():
         raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
-    detector = fit(grid.values[on], normal, running_segments(grid)[on], anomalous)
+    values, segment = grid.values[on], running_segments(grid)[on]
+    detector = fit(values, normal, segment, anomalous)
     prefix = job["output"]
     buckets.write(SERVICE, layout.detector(prefix), save(detector))
     write_summary(buckets, prefix, job["schema"], sampling, job["off_condition"])
+    report = examine(detector, values, normal, segment, names=sensors, rate_us=sampling.rate_us, seed=SEED)
+    write_detectability(buckets, prefix, report)
     return {
         "prefix": prefix,
         "start_us": job["training_start"] or int(grid.timestamps[0]),

@@ -21,6 +21,7 @@ import polars as pl
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
 from openlookout.buckets.errors import ObjectNotFoundError
+from openlookout.detection.detectability import Detectability
 from openlookout.detection.evidence import pointwise_expected
 from openlookout.detection.recent import Explained, Recent
 from openlookout.jobs.results import event_records
@@ -49,6 +50,10 @@ def write_scores(buckets: Buckets, prefix: str, timestamps: np.ndarray, anomaly:
     columns = {"timestamp": pl.Series(timestamps).cast(pl.Datetime("us")), "anomaly_score": anomaly}
     pl.DataFrame(columns).write_parquet(out, compression="zstd")
     buckets.write(SERVICE, layout.scores(layout.diagnostics(prefix)), out.getvalue())
+
+
+def write_detectability(buckets: Buckets, prefix: str, report: Detectability) -> None:
+    buckets.write(SERVICE, layout.detectability(prefix), json.dumps(report).encode())
 
 
 def write_pointwise(
@@ -128,6 +133,12 @@ def read_events(buckets: Buckets, prefix: str) -> list[dict[str, Any]] | None:
     """Give the events of a version's evaluation with their evidence; None where it has none."""
     said = _json(buckets, layout.events(layout.diagnostics(prefix)))
     return None if said is None else said["events"]
+
+
+def read_detectability(buckets: Buckets, prefix: str) -> Detectability | None:
+    """Give the report of a version; None where it has none."""
+    report: Detectability | None = _json(buckets, layout.detectability(prefix))
+    return report
 
 
 def _json(buckets: Buckets, key: str) -> Any:
