@@ -126,6 +126,7 @@ def test_somebody_signs_in_makes_a_key_and_signs_out(browser: Browser, locked: S
     key_id, secret = re.findall(r"=(\S+)", page.locator("#made").inner_text())
     assert "the control room" in page.inner_text("table")
     page.get_by_role("button", name="Sign out").click()
+    page.wait_for_timeout(1000 * key_store.CACHE_SECONDS)
     page.get_by_label("Access key id").fill(key_id)
     page.get_by_label("Secret access key").fill(secret)
     page.get_by_role("button", name="Sign in").click()

@@ -43,22 +43,27 @@ def test_a_model_is_made_from_what_was_dragged_and_drawn(eyes: Eyes, plant: Plan
     page.get_by_label("Name of the model").fill("dragged")
     page.get_by_label("sets the training range").check()
     drag(page, "readings", 0.0, 0.5)
+    expect(page.locator("[name=train_to]")).to_have_value(re.compile("2026-03-09"))
+    page.wait_for_timeout(500)  # The ranges are drawn anew.
     page.get_by_label("sets the evaluation range").check()
-    drag(page, "readings", 0.5, 0.9)
+    drag(page, "readings", 0.55, 0.9)
+    expect(page.locator("[name=evaluate_from]")).to_have_value(re.compile("2026-03-10"))
+    page.wait_for_timeout(500)
     assert at(page, "train_to") < datetime(2026, 3, 10, tzinfo=UTC)
-    assert datetime(2026, 3, 9, tzinfo=UTC) < at(page, "evaluate_from") < datetime(2026, 3, 10, tzinfo=UTC)
+    assert at(page, "train_to") < at(page, "evaluate_from") < at(page, "evaluate_to")
     page.get_by_label("draws a label").check()
     drag(page, "readings", 0.6, 0.65)
     lines = page.get_by_label("A line each: start, end, fault code, notes")
-    assert re.fullmatch(r"2026-03-1\d \d\d:\d\d, 2026-03-1\d \d\d:\d\d, ", lines.input_value())
+    expect(lines).to_have_value(re.compile(r"^2026-03-1\d \d\d:\d\d, 2026-03-1\d \d\d:\d\d, $"), timeout=10_000)
     lines.fill(lines.input_value() + "valve leaking")
     page.get_by_label("Sampling rate").select_option("PT15M")
     page.get_by_role("button", name="Review", exact=True).click()
     code = page.locator("#boto3").inner_text()
     assert "client.create_label_group(\n    LabelGroupName='dragged-labels'" in code
     assert "FaultCode='valve leaking'" in code
-    page.get_by_role("button", name="Train the model").click()
-    page.wait_for_url("**/models/dragged")
+    with eyes.forgiving("/models/dragged"):  # What that page shows is not asked here.
+        page.get_by_role("button", name="Train the model").click()
+        page.wait_for_url("**/models/dragged")
     made = wait(lambda: plant.client.describe_model(ModelName="dragged"))
     assert made["Status"] == "SUCCESS", made.get("FailedReason")
     assert made["DataPreProcessingConfiguration"] == {"TargetSamplingRate": "PT15M"}

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from openlookout.detection.contract import Booleans, Integers
 from openlookout.detection.ensemble import holding, twice
 from openlookout.detection.members import KNOTS_MAX, fit_tails
-from openlookout.detection.training import _share_beyond
 
 
 def held_row_by_row(begins: Booleans, held: Booleans, segment: Integers, *, goes_on: bool) -> list[bool]:
@@ -59,8 +58,3 @@ def test_tails_of_many_rows_are_kept_as_few_values_that_reach_both_ends() -> Non
     tails = fit_tails(training, np.zeros(len(training), np.int64), np.ones(len(training), bool))
     assert tails.knots.shape == (KNOTS_MAX, 2)
     assert np.array_equal(tails.knots[[0, -1]], [training.min(axis=0), training.max(axis=0)])
-
-
-def test_the_share_of_rows_far_into_their_segment_is_counted_by_segment() -> None:
-    assert _share_beyond(np.array([0, 0, 0, 0, 5, 5, 9]), 2) == 2 / 7
-    assert _share_beyond(np.zeros(10, np.int64), 4) == 0.6

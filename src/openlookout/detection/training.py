@@ -39,8 +39,6 @@ KNOWN_MIN = 0.3
 # Members that see the levels decide less, down to this, where they are unsteady in most blocks, as on sensors that
 # wander: held-out blocks lie between others, the future does not. One odd block is a regime that training knows.
 LEVEL_WEIGHT = 0.15
-# How much members that do not see the levels say in the order of rows.
-STEADIED_RANK = 0.5
 
 Fit = Callable[[Floats, Integers, Booleans], Member | None]
 
@@ -139,7 +137,7 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, anomalous: Boolea
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
     )
-    views, ranking = tuple(each.view for each in fitted), _ranking(fitted, _share_beyond(segment[use], levels.span))
+    views, ranking = tuple(each.view for each in fitted), _ranking(fitted)
     deciding, limit, peak_limit = judged.decide(PLAIN)
     detector = Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, expectation)
     failures = [] if anomalous is None else failures_of(anomalous, segment)
@@ -228,24 +226,13 @@ def _deciding(fitted: Sequence[_Fitted], worst: Floats, typical: Floats, option:
     return deciding
 
 
-def _ranking(fitted: Sequence[_Fitted], share_beyond: float) -> Floats:
-    """(n_members,): weights that sum to 1. Where segments are shorter than a slow level takes to follow, what is left
-    of the readings without it does not show a whole segment that is odd.
-    """
-    of_views = (1.0, STEADIED_RANK * share_beyond)
-    votes = [
-        candidate.ranks * of_view
-        for each, of_view in zip(fitted, of_views, strict=False)
-        for candidate in each.candidates
-    ]
-    return np.array(votes) / sum(votes)
-
-
-def _share_beyond(segment: Integers, n_rows: int) -> float:
-    """Which share of rows lies so many rows into its segment or more."""
-    begins = np.flatnonzero(np.diff(segment, prepend=segment[0] - 1))
-    into = np.arange(len(segment)) - np.repeat(begins, np.diff(begins, append=len(segment)))
-    return float((into >= n_rows).mean())
+def _ranking(fitted: Sequence[_Fitted]) -> Floats:
+    """(n_members,): weights that sum to 1; who does not see the levels has none."""
+    votes = np.array(
+        [candidate.ranks if view is fitted[0] else 0.0 for view in fitted for candidate in view.candidates]
+    )
+    ranking: Floats = votes / votes.sum()
+    return ranking
 
 
 def _steadiness(ratio: Floats) -> Floats:

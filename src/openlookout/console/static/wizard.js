@@ -4,7 +4,7 @@
   const form = document.getElementById("wizard");
   const field = (name) => form.elements[name];
   const ms = (text) => { const at = Date.parse(`${text.trim().replace(" ", "T")}Z`); return Number.isNaN(at) ? null : at; };
-  const source = (more) => `${form.dataset.readings}?${new URLSearchParams(more)}`;
+  const source = (more) => `${form.getAttribute("data-readings")}?${new URLSearchParams(more)}`;
 
   function ranges() {
     const shown = [];
