@@ -2,12 +2,14 @@
 
 from console.conftest import Eyes
 from console.plant import PlantProcess
+from openlookout.console.pages.live import remedy
+from openlookout.timeseries.inference_input import InputNames, Window, missing_sentence
 from serving import wait
 
 
 def test_results_events_and_the_spread_of_readings_are_shown(eyes: Eyes) -> None:
     page = eyes.look("/live/reactor-live")
-    assert "anomalous" in page.get_by_role("region", name="Now").inner_text()
+    assert "anomalous" in page.get_by_role("region", name="Now", exact=True).inner_text()
     for chart in ("#live-scores", "#spread-chart"):
         assert page.locator(chart).get_attribute("data-drawn") == "yes"
         assert page.locator(f"{chart} .chart-state").inner_text() == ""
@@ -15,11 +17,11 @@ def test_results_events_and_the_spread_of_readings_are_shown(eyes: Eyes) -> None
     assert page.locator("table.leading tbody tr").count() >= 1
 
 
-def test_a_failed_execution_says_why_and_what_to_do(eyes: Eyes) -> None:
-    page = eyes.look("/live/air-handler-live?executions=failed", phone=True)
-    row = page.get_by_role("region", name="Executions").locator("tbody tr").first
-    assert "failed" in row.inner_text()
-    assert "input prefix" in row.inner_text()
+def test_a_failed_execution_says_what_to_do() -> None:
+    window = Window(3_600_000_000, 7_200_000_000, 3_600_000_000)
+    assert "under the input prefix" in (remedy(missing_sentence("pump", InputNames("live/"), window, "plant")) or "")
+    assert remedy("Something else.") == "Correct what is named; the next execution reads its files anew."
+    assert remedy(None) is None
 
 
 def test_a_scheduler_is_stopped_edited_and_started(eyes: Eyes, plant: PlantProcess) -> None:

@@ -79,9 +79,9 @@ class ModelViews(Protocol):
         ...
 
     def similar(
-        self, caller: Caller, model: str, version: int, evidence: Mapping[str, Any], start: datetime
+        self, caller: Caller, model: str, version: int, evidence: Mapping[str, Any], this: tuple[str, datetime]
     ) -> Sequence[Similar]:
-        """Give the events most like one that began at `start`: of the version's evaluation and of live inference."""
+        """Give the events most like `this` (source, begin): of the version's evaluation and of live inference."""
         ...
 
     def live_events(self, caller: Caller, scheduler: str) -> Sequence[LiveEvent]:

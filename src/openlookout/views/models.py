@@ -63,9 +63,9 @@ class ModelViews:
         return self._in_child("evaluations:scores", row.object_prefix, span_us(span)) or None
 
     def similar(
-        self, caller: Caller, name: str, version: int, evidence: Mapping[str, Any], start: datetime
+        self, caller: Caller, name: str, version: int, evidence: Mapping[str, Any], this: tuple[str, datetime]
     ) -> list[Similar]:
-        """Give the events most like one that began at `start`: of the version's evaluation and of live inference."""
+        """Give the events most like `this` (source, begin): of the version's evaluation and of live inference."""
         kept = self.evaluation(caller, name, version).events or ()
         others = [("evaluation", _moment(one["start"]), _moment(one["end"]), one["evidence"]) for one in kept]
         with self._database.reading() as connection:
@@ -78,7 +78,7 @@ class ModelViews:
                 .limit(COMPARED_MAX)
             )
             others += [("live", row.started_at, row.ended_at, row.evidence) for row in rows]
-        others = [one for one in others if one[1] != start]
+        others = [one for one in others if one[:2] != this]
         if not others:
             return []
         rated = self._in_child("similar:rated", dict(evidence), [one[3] for one in others])["similarity"]

@@ -42,7 +42,7 @@ def evaluated(visit: Visit, name: str, number: str, key: str) -> Response:
         similar_address=lambda one: similar_address(visit, name, version, one),
         source=path("models", name, "versions", version, "events", key, "course"),
         shown=shown,
-        **beside(visit, found, version, event),
+        **beside(visit, found, version, event, "evaluation"),
         SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
     )
 
@@ -61,11 +61,11 @@ def course(visit: Visit, name: str, number: str, key: str) -> Response:
     return visit.figure(course_figure(read, event))
 
 
-def beside(visit: Visit, model: Mapping[str, Any], version: int, event: Event) -> dict[str, Any]:
+def beside(visit: Visit, model: Mapping[str, Any], version: int, event: Event, source: str) -> dict[str, Any]:
     """What the page of an event shows beside it: past events like it, what was said of it, fault codes, the snooze."""
     name, said = model["ModelName"], verdicts(visit, model)
     similar = [] if event.record is None else visit.console.models.similar(
-        visit.caller, name, version, event.record, event.start
+        visit.caller, name, version, event.record, (source, event.start)
     )  # fmt: skip
     label = None
     if event.verdict is not None:

@@ -25,8 +25,10 @@ FREQUENCIES = (
 )
 # What to do about a failed execution, by what its reason says.
 REMEDIES = (
-    ("no data", "Check what uploads the files: each window needs one, in time, under the input prefix."),
-    ("no file", "Check what uploads the files: each window needs one, in time, under the input prefix."),
+    (
+        "could not find data file",
+        "Check what uploads the files: each window needs one, in time, under the input prefix.",
+    ),
     ("not exist", "Put it there, or correct the place below."),
     ("timestamp", "Correct the timestamps, or their format below; the next execution reads the file as it is then."),
     ("column", "The files must have the columns of the training data."),
@@ -123,7 +125,7 @@ def live_event(visit: Visit, name: str, key: str) -> Response:
         source="",
         shown=[],
         SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
-        **beside(visit, model, version, event),
+        **beside(visit, model, version, event, "live"),
     )
 
 
