@@ -93,6 +93,7 @@ def test_a_schedule_for_retraining_is_made_changed_stopped_and_deleted(eyes: Eye
     assert plant.client.describe_retraining_scheduler(ModelName="spare")["RetrainingFrequency"] == "P1Y"
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Retraining is stopped.").wait_for()
+    page.locator("#schedule-state").get_by_text("stopped", exact=True).wait_for()  # The page follows by itself.
     page.locator("summary", has_text="Delete").click()
     page.locator("details[open]").get_by_role("button", name="Delete").click()
     page.get_by_text("The schedule is deleted.").wait_for()
