@@ -28,12 +28,15 @@ def collect(
     from openlookout.collect.errors import CollectError
     from openlookout.collect.run import Collection, Pace, open_keeper, run
     from openlookout.collect.target import check_names, find_target
+    from openlookout.logs import configure_logs
     from openlookout.settings import read_settings
 
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
+        settings = read_settings({"data": data})
+        configure_logs(settings.logs, settings.log_level)
         configuration = read_configuration(file)
         target = find_target(_client(configuration), configuration.scheduler)
         named = [sensor for source in configuration.sources for sensor in source.sensors]
@@ -47,7 +50,7 @@ def collect(
                 "readings of their windows are there; results are corrected when the files come"
             )
         pace = Pace(round(configuration.settle_seconds * 1e6), round(configuration.hold_seconds * 1e6))
-        buckets = open_buckets(bucket_settings(read_settings({"data": data})))
+        buckets = open_buckets(bucket_settings(settings))
         if check:
             first = next(iter(target.sensors))
             typer.echo(f"All is well; the first file of 1970 would be s3://{target.bucket}/{target.key(first, 0)}")

@@ -55,6 +55,11 @@ class Broker:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def stop(self) -> None:
+        """SIGTERM: it saves what it has."""
+        self._process.terminate()
+        self._process.wait(timeout=30)
+
     @contextlib.contextmanager
     def up(self) -> Iterator["Broker"]:
         self.start()

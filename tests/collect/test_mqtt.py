@@ -69,7 +69,7 @@ def test_a_broker_that_is_killed_and_comes_again_is_subscribed_to_again(broker: 
 
 
 def test_what_is_no_reading_is_named_and_stops_nothing(
-    broker: Broker, keeper: Keeper, capfd: pytest.CaptureFixture[str]
+    broker: Broker, keeper: Keeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     collector = Mqtt(source(broker, TOPIC), keeper)
     collector.start()
@@ -82,9 +82,8 @@ def test_what_is_no_reading_is_named_and_stops_nothing(
     until(lambda: len(all_readings(keeper)) == 3)
     collector.stop()
     device.client.disconnect()
-    captured = capfd.readouterr()
-    assert "the payload is no JSON" in captured.out + captured.err
-    assert "None is no time" in captured.out + captured.err
+    assert "the payload is no JSON" in caplog.text
+    assert "None is no time" in caplog.text
     assert all_readings(keeper)[0] == ("pump", "flow", START_US, None)
 
 

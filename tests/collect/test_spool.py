@@ -106,12 +106,31 @@ def test_a_bucket_that_is_away_loses_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def test_uploaded_readings_are_forgotten_after_days_and_others_are_not(tmp_path: Path) -> None:
+def test_old_readings_that_come_piece_by_piece_are_all_in_their_file(tmp_path: Path) -> None:
+    """However old they are: what was uploaded is kept for a while, for those of its window that come after it."""
+    spool, bucket = Spool(tmp_path / "spool", WINDOW_US), Bucket()
+    for minute in (1, 2, 3):
+        spool.add([flow(minute)])
+        assert upload(spool, TARGET, bucket, START_US + 100 * KEEP_US + minute, 0) == 1
+    (text,) = bucket.objects.values()
+    assert text.decode().count("\n") == 4
+    spool.close()
+
+
+def test_uploaded_readings_are_forgotten_after_days_and_others_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     spool, bucket = Spool(tmp_path / "spool", WINDOW_US), Bucket()
     spool.add([flow(1), flow(6)])
-    upload(spool, TARGET, bucket, START_US + WINDOW_US, 0)
-    assert spool.forget(START_US + KEEP_US) == 1
+    uploaded = START_US + WINDOW_US
+    assert upload(spool, TARGET, bucket, uploaded, 0) == 1
+    assert [spool.forget(uploaded - 1), spool.forget(uploaded), spool.forget(uploaded)] == [0, 1, 0]
     assert len(spool.changed(START_US + HOUR_US)) == 1
+    spool.add([flow(2)])
+    (kept,) = bucket.objects.values()
+    assert upload(spool, TARGET, bucket, uploaded, 0) == 0
+    assert list(bucket.objects.values()) == [kept]
+    assert "readings came too late for their file" in caplog.text
     spool.close()
 
 

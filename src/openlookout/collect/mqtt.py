@@ -165,6 +165,7 @@ class Mqtt:
         for topic, reason in zip(self.source.topics, reasons, strict=False):
             if reason.is_failure:
                 log.warning("the broker refuses a topic", broker=self.source.address, topic=topic.topic)
+        log.info("subscribed", broker=self.source.address)
         self.is_subscribed = True
 
     def _write(self) -> None:

@@ -26,6 +26,7 @@ ALIVE_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 # A server keeps so many changes of a node while the line is slow.
 QUEUE_SIZE = 100
+OLD_US = 60_000_000
 
 log = logger(__name__)
 
@@ -106,7 +107,7 @@ class Opcua:
         at_us = now_us if at is None else _microseconds(at)
         is_first = node not in self._told
         self._told.add(node)
-        if is_first and at_us < now_us:
+        if is_first and now_us - at_us > OLD_US:
             # What a node is when it is subscribed to may have come about long ago: it is a reading of now.
             at_us = now_us
         self.keeper.take([Taken(self.source.url, [(sensor, at_us, reading)], is_live=not is_first, holds=True)])

@@ -20,10 +20,21 @@ CREATE TABLE IF NOT EXISTS reading (
 CREATE TABLE IF NOT EXISTS changed (
     component TEXT NOT NULL, start_us INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (component, start_us)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uploaded (
+    component TEXT NOT NULL, start_us INTEGER NOT NULL, at_us INTEGER NOT NULL, is_forgotten INTEGER NOT NULL,
+    PRIMARY KEY (component, start_us)
+) WITHOUT ROWID;
 """
+FORGOTTEN_AT_ONCE_MAX = 1000
+
 _KEEP = """
 INSERT INTO reading (component, sensor, time_us, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (component, time_us, sensor) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value
+"""
+_OLD = """
+SELECT component, start_us FROM uploaded WHERE at_us <= ? AND NOT is_forgotten AND NOT EXISTS (
+    SELECT 1 FROM changed WHERE changed.component = uploaded.component AND changed.start_us = uploaded.start_us
+) LIMIT ?
 """
 _CHANGE = """
 INSERT INTO changed (component, start_us, version) VALUES (?, ?, 1)
@@ -103,23 +114,42 @@ class Spool:
                 (window.component, window.start_us, window.start_us + self._window_us),
             ).fetchall()
 
-    def note_uploaded(self, window: Changed) -> None:
+    def note_uploaded(self, window: Changed, at_us: int) -> None:
         """A window was uploaded as it was read; what came since then leaves it changed."""
         with self._lock, self._file:
+            self._file.execute("BEGIN IMMEDIATE")
             self._file.execute(
                 "DELETE FROM changed WHERE component = ? AND start_us = ? AND version = ?",
                 (window.component, window.start_us, window.version),
             )
+            self._file.execute(
+                "INSERT INTO uploaded (component, start_us, at_us, is_forgotten) VALUES (?, ?, ?, 0) "
+                "ON CONFLICT (component, start_us) DO UPDATE SET at_us = excluded.at_us",
+                (window.component, window.start_us, at_us),
+            )
+
+    def is_forgotten(self, window: Changed) -> bool:
+        """Whether readings of the window were forgotten: its file cannot be written as a whole again."""
+        with self._lock:
+            found = self._file.execute(
+                "SELECT is_forgotten FROM uploaded WHERE component = ? AND start_us = ?",
+                (window.component, window.start_us),
+            ).fetchone()
+        return bool(found and found[0])
 
     def forget(self, before_us: int) -> int:
-        """Forget uploaded readings before a time; give how many. Those of changed windows stay."""
+        """Forget the readings of windows that were uploaded last before a time and are not changed; give how many."""
         with self._lock, self._file:
-            return self._file.execute(
-                "DELETE FROM reading WHERE time_us <= ? AND NOT EXISTS (SELECT 1 FROM changed WHERE "
-                "changed.component = reading.component AND reading.time_us > changed.start_us "
-                "AND reading.time_us <= changed.start_us + ?)",
-                (before_us, self._window_us),
-            ).rowcount
+            self._file.execute("BEGIN IMMEDIATE")
+            old = self._file.execute(_OLD, (before_us, FORGOTTEN_AT_ONCE_MAX)).fetchall()
+            n_forgotten = 0
+            for component, start_us in old:
+                n_forgotten += self._file.execute(
+                    "DELETE FROM reading WHERE component = ? AND time_us > ? AND time_us <= ?",
+                    (component, start_us, start_us + self._window_us),
+                ).rowcount
+            self._file.executemany("UPDATE uploaded SET is_forgotten = 1 WHERE component = ? AND start_us = ?", old)
+        return n_forgotten
 
     def close(self) -> None:
         with self._lock:

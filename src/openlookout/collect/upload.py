@@ -9,7 +9,7 @@ from openlookout.collect.spool import Spool
 from openlookout.collect.target import Target, Writer
 from openlookout.logs import logger
 
-# Late readings complete the files of windows this old; older ones are written as far as they are known.
+# So long after its last upload a window's readings are kept, for late ones to complete its file.
 KEEP_US = 72 * 3600 * 1_000_000
 
 log = logger(__name__)
@@ -24,7 +24,11 @@ def upload(spool: Spool, target: Target, buckets: Writer, now_us: int, settle_us
     n_written = 0
     for window in spool.changed(now_us - settle_us):
         if window.component not in target.sensors:
-            spool.note_uploaded(window)
+            spool.note_uploaded(window, now_us)
+            continue
+        if spool.is_forgotten(window):
+            log.warning("readings came too late for their file", component=window.component, start_us=window.start_us)
+            spool.note_uploaded(window, now_us)
             continue
         content = target.text(window.component, spool.readings(window))
         key = target.key(window.component, window.start_us)
@@ -33,7 +37,7 @@ def upload(spool: Spool, target: Target, buckets: Writer, now_us: int, settle_us
         except BucketError as error:
             log.warning("the bucket does not take a file; it is tried again", key=key, reason=str(error))
             return n_written
-        spool.note_uploaded(window)
+        spool.note_uploaded(window, now_us)
         n_written += 1
     spool.forget(now_us - KEEP_US)
     return n_written
