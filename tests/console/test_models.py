@@ -12,6 +12,7 @@ def test_the_model_page_says_what_was_found_and_leads_to_what_led_an_event(eyes:
     facts = page.get_by_role("region", name="What the version is").inner_text()
     assert re.search(r"Found\s+\d+ of \d+ labelled", facts)
     assert page.locator("#scores").get_attribute("data-drawn") == "yes"
+    page = eyes.look("/models/reactor")
     page.locator("table.events tbody th a").first.click()
     eyes.settle(page)
     assert page.locator("table.leading tbody tr").count() >= 1

@@ -53,17 +53,17 @@ def test_a_model_without_labels_gets_a_group_of_its_own(eyes: Eyes, plant: Plant
     assert labels(plant.client, "reactor-verdicts") == []
 
 
-def test_a_fault_is_confirmed_with_a_code_that_the_group_then_knows(eyes: Eyes, plant: PlantProcess) -> None:
-    page = first_event(eyes, "air-handler")
-    page.get_by_text("Say something else").click()
+def test_a_fault_is_confirmed_with_a_code_that_the_group_then_knows(
+    eyes: Eyes, plant: PlantProcess, undone: None
+) -> None:
+    page = first_event(eyes, "reactor")
     page.get_by_label("Fault code").fill("sensor drift")
     page.get_by_role("button", name="A fault").click()
     page.get_by_text("The next training learns it.").wait_for()
-    group = plant.client.describe_label_group(LabelGroupName="air-handler-faults")
+    group = plant.client.describe_label_group(LabelGroupName="reactor-verdicts")
     assert "sensor drift" in group["FaultCodes"]
-    (label,) = [one for one in labels(plant.client, "air-handler-faults") if one.get("FaultCode") == "sensor drift"]
+    (label,) = [one for one in labels(plant.client, "reactor-verdicts") if one.get("FaultCode") == "sensor drift"]
     assert label["Rating"] == "ANOMALY"
-    plant.client.delete_label(LabelGroupName="air-handler-faults", LabelId=label["LabelId"])
 
 
 def test_labels_in_files_are_copied_into_the_group_before_the_first_verdict(
