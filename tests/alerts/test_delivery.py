@@ -158,7 +158,9 @@ def test_channels_get_the_kinds_and_models_that_they_want(plant: Plant, receiver
     assert [message["kind"] for message in receiver.messages] == ["event_ended"]
 
 
-def test_no_secret_is_shown_or_logged(plant: Plant, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_shown_or_logged(
+    plant: Plant, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     receiver = Receiver()
     with receiver.up():
         plant.add_channel(receiver.url)
@@ -168,9 +170,8 @@ def test_no_secret_is_shown_or_logged(plant: Plant, capfd: pytest.CaptureFixture
         send_test(plant.place, "ops", plant.clock.now(), "")
     with plant.database.reading() as connection:
         shown = connection.execute(select(alert_channel.c.configuration)).scalar_one()
-    captured = capfd.readouterr()
-    said = f"{channels(plant.place)}{alert_log(plant.place)}{refused.value}{captured}{shown}"
-    assert "does not answer" in captured.out + captured.err
+    said = f"{channels(plant.place)}{alert_log(plant.place)}{refused.value}{capfd.readouterr()}{caplog.text}{shown}"
+    assert "does not answer" in caplog.text
     assert "s3cret-path" not in said
     assert SECRET not in said
 
