@@ -229,6 +229,12 @@ def test_a_second_replay_of_the_same_files_changes_nothing(ended: Plant) -> None
 def test_a_replay_killed_in_the_middle_goes_on_where_it_was(ended: Plant) -> None:
     command = ended.command("crash", "--from", FIRST.isoformat(), "--to", LAST.isoformat())
     mine = select(replay).where(replay.c.scheduler_id == ended.scheduler("crash")["id"])
+    # What a kill between a part's files and its rows leaves, whenever the one below comes.
+    for number in (1, N_WINDOWS - 1):
+        start = f"{FIRST + number * HOUR:%Y-%m-%dT%H:%M:%SZ}"
+        left = ended.bucket / "out-crash" / start / "results.jsonl"
+        left.parent.mkdir(parents=True)
+        left.write_text(ended.results("intime")[start])
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def is_amid() -> bool:

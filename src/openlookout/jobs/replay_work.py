@@ -214,8 +214,9 @@ def _write_results(  # noqa: PLR0917
         objects.append((key, content))
         if tables is not None:
             objects.append((layout.results_parquet(key), tables[number]))
-        if before is not None:
-            # Also what another wrote there before us, such as the service that this one takes the place of.
+        if before not in {None, content}:
+            # Also what another wrote there before us, such as the service that this one takes the place of. What a run
+            # that was killed before its rows were written had put there is what stands there now: no revision.
             earlier.append((layout.earlier_results(key, revision or 0), before))
             one["revision"] = (revision or 0) + 1
             stale += [] if events or revision is None else [layout.evidence(prefix, instant(start_us))]
