@@ -83,23 +83,25 @@ class Ensemble:
         return len(self.scaling.center)
 
     def score(self, readings: Floats, segment: Integers, state: State | None = None) -> tuple[Scores, State]:
-        state = self._fresh() if state is None else state
-        anomaly, contribution = np.full(len(readings), np.nan), np.zeros((len(readings), self.n_sensors))
-        steady = np.empty(readings.shape, np.float32)
-        for first in range(0, len(readings), CHUNK_ROWS):
-            rows = slice(first, first + CHUNK_ROWS)
-            chunk, _, state = self._chunk(readings[rows], segment[rows], state)
-            anomaly[rows], contribution[rows], steady[rows] = chunk.anomaly, chunk.contribution, chunk.steady
-        return Scores(anomaly, contribution, steady), state
+        scores, _, state = self.score_and_units(readings, segment, state)
+        return scores, state
 
     def units(self, readings: Floats, segment: Integers) -> Floats:
         """(n_rows, n_members): what each member says of rows, scored at once."""
-        state, out = self._fresh(), [np.empty((0, len(self.deciding)))]
+        return self.score_and_units(readings, segment)[1]
+
+    def score_and_units(
+        self, readings: Floats, segment: Integers, state: State | None = None
+    ) -> tuple[Scores, Floats, State]:
+        """Give what `score` gives, and between them what each member says of the rows, (n_rows, n_members)."""
+        state = self._fresh() if state is None else state
+        anomaly, contribution = np.full(len(readings), np.nan), np.zeros((len(readings), self.n_sensors))
+        steady, units = np.empty(readings.shape, np.float32), np.empty((len(readings), len(self.deciding)))
         for first in range(0, len(readings), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
-            _, units, state = self._chunk(readings[rows], segment[rows], state)
-            out.append(units)
-        return np.vstack(out)
+            chunk, units[rows], state = self._chunk(readings[rows], segment[rows], state)
+            anomaly[rows], contribution[rows], steady[rows] = chunk.anomaly, chunk.contribution, chunk.steady
+        return Scores(anomaly, contribution, steady), units, state
 
     def _fresh(self) -> State:
         return {
