@@ -21,6 +21,7 @@ from openlookout.app.foundation import opened
 from openlookout.app.refused import StartRefused
 from openlookout.clients import Client, make_client
 from openlookout.settings import read_settings
+from openlookout.wire.in_process import post
 
 STOP_SECONDS_MAX = 30
 READY, STOP = "ready", "stop"  # Said over the engine's pipes.
@@ -94,7 +95,7 @@ class _Local:
         body = request.body or b""
         headers = [(name.lower().encode(), _text(value).encode("latin-1")) for name, value in request.headers.items()]
         headers = [*((name, value) for name, value in headers if name != b"host"), (b"host", b"localhost")]
-        status, answered, content = self._loop.run(_call(self._app, headers, _bytes(body)))
+        status, answered, content = self._loop.run(post(self._app, headers, _bytes(body)))
         return AWSResponse(request.url, status, answered, _Raw(content))
 
 
@@ -182,39 +183,6 @@ class _Raw(io.BytesIO):
 
     def stream(self, **_: Any) -> Any:
         yield self.read()
-
-
-async def _call(app: Any, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, Any, bytes]:
-    """Send one POST / through an ASGI application; give status, headers and body."""
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": "/",
-        "raw_path": b"/",
-        "query_string": b"",
-        "root_path": "",
-        "headers": headers,
-        "client": None,
-        "server": ("localhost", 80),
-    }
-    parts: list[bytes] = []
-    started: dict[str, Any] = {}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            started.update(message)
-        else:
-            parts.append(message.get("body", b""))
-
-    await app(scope, receive, send)
-    answered = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
-    return started["status"], answered, b"".join(parts)
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,7 @@ from openlookout.store.audit import verify_database
 from openlookout.store.database import Database
 from openlookout.store.keys import KeyStore, create_key
 from openlookout.store.tables import dataset, label_group, model
+from openlookout.wire.in_process import post
 from openlookout.wire.server import Server, create_app
 from operations.rows import add_dataset, add_model, scheduler_request, unique
 from served import ACCOUNT, REGION, Api
@@ -173,7 +174,7 @@ def _filled(application: Any, database: Database) -> dict[str, list[Any]]:
         ),
     ]
     for operation, request in asked:
-        status, _, content = asyncio.run(ask(application, headers_of(operation), json.dumps(request).encode()))
+        status, _, content = asyncio.run(post(application, headers_of(operation), json.dumps(request).encode()))
         assert status == 200, content
     with database.reading() as connection:
         of = connection.execute(dataset.select()).first()
@@ -306,30 +307,6 @@ def _signed(key: AccessKey, headers: list[tuple[bytes, bytes]], body: bytes) -> 
     return [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()]
 
 
-async def ask(application: Any, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send one POST / through the application; give status, headers and body."""
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
-        "path": "/", "raw_path": b"/", "query_string": b"", "root_path": "", "headers": headers, "client": None,
-        "server": ("localhost", 80),
-    }  # fmt: skip
-    parts: list[bytes] = []
-    started: dict[str, Any] = {}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            started.update(message)
-        else:
-            parts.append(message.get("body", b""))
-
-    await application(scope, receive, send)
-    told = {name.decode().lower(): value.decode("latin-1") for name, value in started["headers"]}
-    return started["status"], told, b"".join(parts)
-
-
 def fault(status: int, headers: dict[str, str], content: bytes) -> str | None:
     """What is wrong with an answer; None when it is one that any request may get."""
     if status >= 500:
@@ -373,7 +350,7 @@ async def _round(
     for _ in range(n_requests):
         operation, (headers, body) = bent(hand, base, there)
         started = time.perf_counter()
-        status, told, content = await ask(there.application, headers, body)
+        status, told, content = await post(there.application, headers, body)
         seconds = time.perf_counter() - started
         report.n_requests += 1
         report.outcomes[told.get("x-amzn-errortype", "ok")] += 1

@@ -8,7 +8,16 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
 
-from openlookout.alerts.sending import SECONDS_MAX, BadChannel, Envelope, Rejected, Unreachable, check_names, resolved
+from openlookout.alerts.sending import (
+    SECONDS_MAX,
+    BadChannel,
+    Envelope,
+    Rejected,
+    Unreachable,
+    check_names,
+    port_of,
+    resolved,
+)
 from openlookout.logs import logger
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -42,7 +51,13 @@ class Mail:
         if len(recipients) > RECIPIENTS_MAX:
             raise BadChannel(f"{len(recipients)} recipients; {RECIPIENTS_MAX} are the most")
         given = {**configuration, "to": ",".join(recipients), "security": security}
-        return {"user": None, "password": None, "ca_file": None, **given, "port": _port(configuration, security)}
+        return {
+            "user": None,
+            "password": None,
+            "ca_file": None,
+            **given,
+            "port": port_of(configuration.get("port", PORTS[security])),
+        }
 
     def shown(self, configuration: Mapping[str, Any]) -> str:
         return f"{configuration['to']} by {configuration['host']}:{configuration['port']}"
@@ -114,14 +129,3 @@ def _message(configuration: Mapping[str, Any], envelope: Envelope) -> EmailMessa
 
 def _refusal(said: str, code: int) -> Rejected | Unreachable:
     return Rejected(said) if code >= PERMANENT else Unreachable(said)
-
-
-def _port(configuration: Mapping[str, Any], security: str) -> int:
-    said = configuration.get("port", PORTS[security])
-    try:
-        port = int(said)
-    except ValueError:
-        port = 0
-    if not 1 <= port <= 65_535:
-        raise BadChannel(f"'{said}' is no port")
-    return port

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from openlookout.alerts.sending import SECONDS_MAX, BadChannel, Envelope, Rejected, Unreachable, check_names, resolved
+from openlookout.alerts.sending import (
+    SECONDS_MAX,
+    BadChannel,
+    Envelope,
+    Rejected,
+    Unreachable,
+    check_names,
+    port_of,
+    resolved,
+)
 
 TOPIC_DEFAULT = "openlookout/{model}/{kind}"
 QOS = 1
@@ -43,7 +52,7 @@ class Mqtt:
         if ca_file is not None and not Path(ca_file).is_file():
             raise BadChannel(f"there is no file {ca_file}")
         given = {"user": None, "password": None, "ca_file": None, **configuration}
-        return {**given, "tls": tls, "topic": topic, "port": _port(configuration.get("port", PORTS[tls]))}
+        return {**given, "tls": tls, "topic": topic, "port": port_of(configuration.get("port", PORTS[tls]))}
 
     def shown(self, configuration: Mapping[str, Any]) -> str:
         scheme = "mqtts" if configuration["tls"] == "yes" else "mqtt"
@@ -118,13 +127,3 @@ def _publish(configuration: Mapping[str, Any], password: str | None, envelope: E
         client.disconnect()
         client.loop_stop()
     return reasons[0] if reasons else None
-
-
-def _port(said: Any) -> int:
-    try:
-        port = int(said)
-    except ValueError:
-        port = 0
-    if not 1 <= port <= 65_535:
-        raise BadChannel(f"'{said}' is no port")
-    return port

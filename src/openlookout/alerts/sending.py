@@ -29,6 +29,21 @@ class BadChannel(Exception):
     """A channel's configuration that cannot be; the message says why and shows no secret."""
 
 
+def port_of(said: Any) -> int:
+    """Give a port's number.
+
+    Raises:
+        BadChannel: it is none.
+    """
+    try:
+        port = int(said)
+    except ValueError:
+        port = 0
+    if not 1 <= port <= 65_535:
+        raise BadChannel(f"'{said}' is no port")
+    return port
+
+
 @dataclass(frozen=True)
 class Envelope:
     """A message on its way: the same id whenever it is sent again. `body`: the message as JSON."""
