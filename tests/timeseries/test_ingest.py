@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openlookout.timeseries import csv as reader
-from openlookout.timeseries import ingest as ingestion
 from openlookout.timeseries import runs
 from openlookout.timeseries.columnar import read_readings
 from openlookout.timeseries.csv import TIME
@@ -65,7 +64,6 @@ def test_of_rows_with_the_same_time_the_last_wins_whatever_order_files_and_rows_
             ingested(folder, *sources)
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingestion, "RUN_CELLS_MAX", cells)
         patch.setattr(runs, "RUN_CELLS_MAX", cells)
         patch.setattr(reader, "BLOCK_BYTES", 40)
         got = ingested(folder, *sources)
@@ -129,7 +127,7 @@ def test_a_file_that_gives_nothing_is_discarded_and_named_and_the_rest_goes_on(t
 
 
 def test_a_file_that_turns_out_corrupt_at_its_end_leaves_no_trace(tmp_path, monkeypatch):
-    monkeypatch.setattr(ingestion, "RUN_CELLS_MAX", 10)
+    monkeypatch.setattr(runs, "RUN_CELLS_MAX", 10)
     monkeypatch.setattr(reader, "BLOCK_BYTES", 64)
     lines = "".join(f"2021-01-01 00:00:{second:02},5,6\n" for second in range(60)).encode()
     broken = b"t,a,b\n" + lines + b"2021-01-01 00:01:00,5,\0\n"
@@ -142,7 +140,7 @@ def test_a_file_that_turns_out_corrupt_at_its_end_leaves_no_trace(tmp_path, monk
 
 
 def test_a_time_on_the_border_of_two_runs_is_kept_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(ingestion, "RUN_CELLS_MAX", 1)
+    monkeypatch.setattr(runs, "RUN_CELLS_MAX", 1)
     second = b"t,a,b\n2020-01-01 00:01:00,,5\n2020-01-01 00:02:00,6,7\n"
     got = ingested(tmp_path, source("1.csv", GOOD), source("2.csv", second))
     assert list(rows_of(got).values()) == [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 5.0}, {"a": 6.0, "b": 7.0}]

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from openlookout.timeseries.schema import SENSOR_NAME, SENSORS_MAX
 from openlookout.timeseries.timestamps import TimestampFormat, parse_timestamps
@@ -68,12 +69,14 @@ class Chunk:
     `readings` has the column TIME (Int64, microseconds since the epoch, no nulls) and one Float64 column for each
     sensor asked for that the file has; null is no reading. `n_bad_timestamps` rows were dropped; `invalid` counts the
     cells of each sensor that are neither a number nor empty, `invalid_us` has the times of the first MARKS_MAX of them.
+    `is_whole`: every sensor is known to have a reading in every row.
     """
 
     readings: pl.DataFrame
     n_bad_timestamps: int
     invalid: dict[str, int] = field(default_factory=dict)
     invalid_us: dict[str, list[int]] = field(default_factory=dict)
+    is_whole: bool = False
 
 
 class CsvFile:
@@ -100,7 +103,8 @@ class CsvFile:
             NotIngestible: the file is corrupt from here on; what was given before should not be used either.
         """
         sensors = self.header.sensors
-        kept = [(i, name) for i, name in enumerate(sensors, 1) if wanted is None or name in wanted]
+        known = frozenset(sensors if wanted is None else wanted)
+        kept = [(i, name) for i, name in enumerate(sensors, 1) if name in known]
         names = {f"column_{i + 1}": name for i, name in kept}
         hint: TimestampFormat | None = None
         for block in self._all_blocks():
@@ -128,20 +132,23 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
             raise NotIngestible(f"unpacks to more than {UNPACKED_BYTES_MAX:,} bytes")
         if b"\r" in read:
             read = read.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        block, newline, tail = (left + read).rpartition(b"\n") if read else (left, b"\n", b"")
-        if len(tail) > LINE_BYTES_MAX:
-            raise NotIngestible(f"a line is longer than {LINE_BYTES_MAX:,} bytes")
         if b"\0" in read:
             raise NotIngestible("not text: it has NUL bytes")
+        so_far = left + read if left else read
+        # The last line is whole if nothing comes after it.
+        end = so_far.rfind(b"\n") + 1 if read else len(so_far)
+        block, left = so_far[:end], so_far[end:]
+        if len(left) > LINE_BYTES_MAX:
+            raise NotIngestible(f"a line is longer than {LINE_BYTES_MAX:,} bytes")
         try:
-            block.decode()
+            if not block.isascii():
+                block.decode()
         except UnicodeDecodeError as error:
             raise NotIngestible(f"not UTF-8 text: {error.reason}") from None
         if block:
-            yield block + newline
+            yield block if block.endswith(b"\n") else block + b"\n"
         if not read:
             return
-        left = tail
 
 
 def _unpacked(stream: BinaryIO) -> BinaryIO:
@@ -260,19 +267,24 @@ def _parse(
         f"column_{i}": pl.Float64 if i > 1 else pl.String for i in range(1, n_columns + 1)
     }
     frame = _read(lines, schema, columns)
-    texts = _telling(frame, lines, schema, list(names))
+    # Taken out and put in again in place: a query costs by the column, and there may be thousands.
+    stamps = frame.drop_in_place("column_1")
+    is_lacking = _is_lacking(frame)
+    texts = _telling(frame, is_lacking, lines, schema)
     if texts.width:
         frame = frame.with_columns(_numbers(frame[c], texts[c]) for c in texts.columns)
-    times, hint = parse_timestamps(frame["column_1"], hint)
-    frame = frame.with_columns(times.alias("column_1"))
+    times, hint = parse_timestamps(stamps, hint)
     n_bad = 0
     if times.null_count():
         n_bad = times.null_count() - _n_blank(lines, schema)
-        frame, texts = frame.filter(times.is_not_null()), texts.filter(times.is_not_null()) if texts.width else texts
+        there = times.is_not_null()
+        frame, texts, times = frame.filter(there), texts.filter(there) if texts.width else texts, times.drop_nulls()
     where = {names[c]: _is_invalid(frame[c], texts[c]) for c in texts.columns}
     invalid = {name: int(is_invalid.sum()) for name, is_invalid in where.items() if is_invalid.any()}
-    invalid_us = {name: frame["column_1"].filter(where[name]).head(MARKS_MAX).to_list() for name in invalid}
-    return Chunk(frame.rename({"column_1": TIME, **names}), n_bad, invalid, invalid_us), hint
+    invalid_us = {name: times.filter(where[name]).head(MARKS_MAX).to_list() for name in invalid}
+    frame.insert_column(0, times)
+    frame.columns = [TIME, *names.values()]
+    return Chunk(frame, n_bad, invalid, invalid_us, is_whole=not is_lacking.any()), hint
 
 
 def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:
@@ -284,32 +296,42 @@ def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:
 
 def _read(lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[str]) -> pl.DataFrame:
     try:
-        return pl.read_csv(
+        frame = pl.read_csv(
             # A header of our own: without one the first row would say how many columns there are.
             ",".join(schema).encode() + b"\n" + lines,
             schema=dict(schema),
-            columns=columns,
+            columns=columns if len(columns) < len(schema) else None,
             quote_char=None,
             ignore_errors=True,
             truncate_ragged_lines=True,
-        ).select(columns)
+        )
     except pl.exceptions.PolarsError as error:
         raise NotIngestible(f"not CSV: {error}") from None
+    assert frame.columns == columns
+    return frame
+
+
+def _is_lacking(frame: pl.DataFrame) -> NDArray[np.bool_]:
+    """Tell which cells (n_rows, n_sensors) are no readings of a sensor.
+
+    Whole arrays, not a query for each column: that costs more than the work where columns are many and rows few.
+    """
+    # NaN, which stands for null here, is not below anything.
+    is_reading: NDArray[np.bool_] = np.abs(frame.to_numpy()) <= READING_MAX
+    return ~is_reading
 
 
 def _telling(
-    frame: pl.DataFrame, lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[str]
+    frame: pl.DataFrame, is_lacking: NDArray[np.bool_], lines: bytes, schema: Mapping[str, type[pl.DataType]]
 ) -> pl.DataFrame:
     """Give the text, without blanks around it, of the columns where a cell says something that is no reading.
 
-    Only columns that lack a reading are read a second time, as text, and most of them just have empty cells. Whole
-    arrays, not a query for each column: that costs more than the work where columns are many and rows few.
+    Only columns that lack a reading are read a second time, as text, and most of them just have empty cells.
     """
-    # NaN, which stands for null here, is not below anything.
-    is_lacking = ~(np.abs(frame.select(columns).to_numpy()) <= READING_MAX)
     doubtful = np.flatnonzero(is_lacking.any(axis=0))
     if not len(doubtful):
         return pl.DataFrame()
+    columns = frame.columns
     texts = _read(lines, dict.fromkeys(schema, pl.String), [columns[i] for i in doubtful])
     is_said = (texts.select(pl.all().is_not_null()).to_numpy() & is_lacking[:, doubtful]).any(axis=0)
     telling = [columns[i] for i in doubtful[is_said]]

@@ -7,6 +7,7 @@ be killed. Everything is streamed; memory is bounded by a run of readings, whate
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,7 @@ from openlookout.timeseries.csv import MARKS_MAX, TIME, BadHeader, Chunk, Header
 from openlookout.timeseries.observation import SensorObservation, observe_part
 from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
 from openlookout.timeseries.quality import SensorStatistics
-from openlookout.timeseries.runs import RUN_CELLS_MAX, Run, merge_runs, write_run
+from openlookout.timeseries.runs import Run, merge_runs, run_cells_max, write_run
 from openlookout.timeseries.schema import COMPONENTS_MAX, SENSORS_MAX, Component
 
 Progress = Callable[[int, int], None]
@@ -107,18 +108,19 @@ def ingest(
     meter = _Meter(sum(source.size for source in sources), progress)
     discarded: dict[str, str] = {}
     read: list[_ComponentReader] = []
-    for number, (name, files) in enumerate(by_component.items()):
-        if given is not None and name not in given:
-            unknown = f"the schema has no component '{name}'"
-            discarded |= {source.key: unknown for source in files}
-            continue
-        reader = _ComponentReader(name, None if given is None else given[name], scratch, number)
-        for source in files:
-            reason = reader.read(source, meter)
-            if reason is not None:
-                discarded[source.key] = reason
-        reader.settle()
-        read.append(reader)
+    with ThreadPoolExecutor(1, "runs") as writer:  # The next run is read while one is written.
+        for number, (name, files) in enumerate(by_component.items()):
+            if given is not None and name not in given:
+                unknown = f"the schema has no component '{name}'"
+                discarded |= {source.key: unknown for source in files}
+                continue
+            reader = _ComponentReader(name, None if given is None else given[name], scratch, number, writer)
+            for source in files:
+                reason = reader.read(source, meter)
+                if reason is not None:
+                    discarded[source.key] = reason
+            reader.settle()
+            read.append(reader)
     return _joined(sources, schema, read, discarded, out)
 
 
@@ -144,9 +146,9 @@ def _joined(
     parts: list[Part] = []
     statistics: list[SensorStatistics] = []
     for number, component in enumerate(schema):
-        reader = by_name.get(component.name) or _ComponentReader(component.name, component, out, number)
-        statistics += reader.statistics(component)
-        for index, run in enumerate(reader.runs):
+        reader = by_name.get(component.name)
+        statistics += _statistics(component, reader)
+        for index, run in enumerate(reader.runs if reader else ()):
             # By number, not by name: '..' is a component's name too.
             path = out / f"{number:04}-{index:06}.parquet"
             shutil.move(run.path, path)
@@ -193,8 +195,12 @@ class _Tally:
     def count(self, chunk: Chunk) -> None:
         self.n_rows += len(chunk.readings)
         self.n_bad_timestamps += chunk.n_bad_timestamps
-        n_null = chunk.readings.null_count().row(0, named=True)
-        self.readings.update({name: len(chunk.readings) - n for name, n in n_null.items() if name != TIME})
+        n_rows = len(chunk.readings)
+        if chunk.is_whole:
+            self.readings.update(dict.fromkeys(chunk.readings.columns[1:], n_rows))
+        else:
+            columns = list(chunk.readings.iter_columns())[1:]
+            self.readings.update({one.name: n_rows - one.null_count() for one in columns})
         self.invalid.update(chunk.invalid)
         self._mark(chunk.invalid_us)
 
@@ -206,15 +212,18 @@ class _Tally:
 class _ComponentReader:
     """Reads the files of one component into runs; a file that turns out broken leaves no trace."""
 
-    def __init__(self, name: str, given: Component | None, scratch: Path, number: int) -> None:
+    def __init__(self, name: str, given: Component | None, scratch: Path, number: int, writer: Executor) -> None:
         self.name = name
         self.runs: list[Run] = []
-        self._given = given
+        self.tally = _Tally()
+        self._given, self._writer = given, writer
+        self._writing: list[Future[Run]] = []
+        self._observed: dict[str, SensorObservation] | None = {}
+        self._observed_us: int | None = None
         self._scratch, self._number, self._n_written = scratch, number, 0
         self._timestamp = ""
         self._columns: dict[str, None] = {}
         self._buffer: list[pl.DataFrame] = []
-        self._tally = _Tally()
 
     def read(self, source: Source, meter: "_Meter") -> str | None:
         """Read one file; give the reason if it was discarded.
@@ -222,7 +231,7 @@ class _ComponentReader:
         Raises:
             IngestionError: its header is malformed.
         """
-        mark, tally = len(self.runs), _Tally()
+        mark, tally = len(self._writing), _Tally()
         whole, self._buffer = self._buffer, []
         try:
             with meter.opened(source) as stream:
@@ -232,7 +241,7 @@ class _ComponentReader:
                     tally.count(chunk)
                     self._buffer.append(chunk.readings)
                     meter.report()
-                    if _n_cells(whole) + _n_cells(self._buffer) > RUN_CELLS_MAX:
+                    if _n_cells(whole) + _n_cells(self._buffer) > run_cells_max(len(sensors)):
                         # What earlier files gave is theirs: a run belongs to whole files, or to this one alone.
                         mark += self._write(whole)
                         self._write(self._buffer)
@@ -248,7 +257,7 @@ class _ComponentReader:
         except (FileNotFoundError, PermissionError) as error:
             return self._undo(mark, whole, f"unreadable: {error.strerror}")
         self._buffer = whole + self._buffer
-        self._tally.add(tally)
+        self.tally.add(tally)
         self._timestamp = self._timestamp or file.header.timestamp
         self._columns |= dict.fromkeys(sensors)
         return None
@@ -257,12 +266,14 @@ class _ComponentReader:
         """Write what is left and make the runs disjoint and ordered."""
         self._write(self._buffer)
         self._buffer = []
-        self.runs = merge_runs(self.runs, self._scratch, f"{self._number:04}")
+        met = [writing.result() for writing in self._writing]
+        self._writing = []
+        self.runs = merge_runs(met, self._scratch, f"{self._number:04}")
 
     def marks(self) -> Marks:
         """Say where faults are, once the runs are settled."""
         repeated = [at for run in self.runs for at in run.repeated_us.tolist()]
-        return Marks(repeated[:MARKS_MAX], {name: sorted(times) for name, times in self._tally.invalid_us.items()})
+        return Marks(repeated[:MARKS_MAX], {name: sorted(times) for name, times in self.tally.invalid_us.items()})
 
     def detected(self) -> Component:
         """Give the component as its files show it."""
@@ -270,16 +281,76 @@ class _ComponentReader:
         sensors = tuple(name for name in self._columns if name != self._timestamp)
         return Component(self.name, self._timestamp, sensors)
 
-    def statistics(self, component: Component) -> list[SensorStatistics]:
-        """Observe the settled runs and join what the parser counted."""
-        seen = {sensor: SensorObservation() for sensor in component.sensors}
-        for run in self.runs:
-            observe_part(pl.read_parquet(run.path), seen)
-        tally = self._tally
-        n_duplicates = tally.n_rows - sum(run.n_rows for run in self.runs)
-        return [
+    def observed(self) -> dict[str, SensorObservation]:
+        """Give what was observed of each sensor, once the runs are settled."""
+        if self._observed is None:
+            self._observed = {}
+            for run in self.runs:
+                self._observe(pl.read_parquet(run.path))
+        return self._observed
+
+    def _wanted(self, header: Header) -> tuple[str, ...]:
+        if self._given is None:
+            return header.sensors
+        wanted = set(self._given.sensors)
+        sensors = tuple(sensor for sensor in header.sensors if sensor in wanted)
+        if not sensors:
+            raise NotIngestible(f"none of its columns is a sensor of component '{self.name}' in the schema")
+        return sensors
+
+    def _write(self, frames: Sequence[pl.DataFrame]) -> int:
+        """Have frames written as a run, once the one before is; give how many runs that makes: none without a row."""
+        rows = [frame for frame in frames if len(frame)]
+        if not rows:
+            return 0
+        if self._writing:
+            self._writing[-1].result()  # One at a time: what waits to be written is in memory.
+        path = self._scratch / f"{self._number:04}-{self._n_written:06}.parquet"
+        self._n_written += 1
+        self._writing.append(self._writer.submit(self._write_run, rows, path))
+        return 1
+
+    def _write_run(self, frames: Sequence[pl.DataFrame], path: Path) -> Run:
+        """Write a run, and observe it while it is in memory, as long as runs come in the order of time."""
+        frame, run = write_run(frames, path)
+        if self._observed is not None:
+            if self._observed_us is None or run.first_us > self._observed_us:
+                self._observe(frame)
+                self._observed_us = run.last_us
+            else:
+                self._observed = None  # The runs will be merged, and then read again.
+        return run
+
+    def _observe(self, frame: pl.DataFrame) -> None:
+        assert self._observed is not None
+        for name in frame.columns:
+            if name != TIME and name not in self._observed:
+                self._observed[name] = SensorObservation()
+        observe_part(frame, self._observed)
+
+    def _undo(self, mark: int, whole: list[pl.DataFrame], reason: str) -> str:
+        """Forget the file in hand: its runs, and what of it is still in memory."""
+        if self._writing[mark:]:
+            self._writing[-1].result()
+            self._observed = None  # Some of it was observed.
+        for writing in self._writing[mark:]:
+            writing.result().path.unlink()
+        del self._writing[mark:]
+        self._buffer = whole
+        return reason
+
+
+def _statistics(component: Component, reader: _ComponentReader | None) -> list[SensorStatistics]:
+    """Join what the parser counted and what was observed; without a reader no file has the component."""
+    tally = reader.tally if reader else _Tally()
+    seen = reader.observed() if reader else {}
+    n_duplicates = tally.n_rows - sum(run.n_rows for run in reader.runs) if reader else 0
+    statistics = []
+    for sensor in component.sensors:
+        one = seen.get(sensor) or SensorObservation()
+        statistics.append(
             SensorStatistics(
-                component=self.name,
+                component=component.name,
                 sensor=sensor,
                 n_rows=tally.n_rows,
                 n_missing=tally.n_rows - tally.readings[sensor] - tally.invalid[sensor],
@@ -294,35 +365,8 @@ class _ComponentReader:
                 gap_us_max=one.gap_us_max,
                 monotonicity=one.monotonicity,
             )
-            for sensor, one in seen.items()
-        ]
-
-    def _wanted(self, header: Header) -> tuple[str, ...]:
-        if self._given is None:
-            return header.sensors
-        wanted = set(self._given.sensors)
-        sensors = tuple(sensor for sensor in header.sensors if sensor in wanted)
-        if not sensors:
-            raise NotIngestible(f"none of its columns is a sensor of component '{self.name}' in the schema")
-        return sensors
-
-    def _write(self, frames: Sequence[pl.DataFrame]) -> int:
-        """Write frames as a run; give how many runs that made: none if there is no row."""
-        path = self._scratch / f"{self._number:04}-{self._n_written:06}.parquet"
-        run = write_run([frame for frame in frames if len(frame)], path)
-        if run is None:
-            return 0
-        self._n_written += 1
-        self.runs.append(run)
-        return 1
-
-    def _undo(self, mark: int, whole: list[pl.DataFrame], reason: str) -> str:
-        """Forget the file in hand: its runs, and what of it is still in memory."""
-        for run in self.runs[mark:]:
-            run.path.unlink()
-        del self.runs[mark:]
-        self._buffer = whole
-        return reason
+        )
+    return statistics
 
 
 class _Meter:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from openlookout.timeseries.csv import MARKS_MAX, TIME
 
+# Cells of a run, which are in memory; more where rows would be so few that columns cost more than what is in them.
 RUN_CELLS_MAX = 4_000_000
+RUN_ROWS_MIN = 4_096
 _SAMPLES = 256
 # Merging skips row groups by their times; groups of fewer rows cost more than they save where columns are many.
 _GROUPS = 16
@@ -37,18 +39,22 @@ class Run:
     repeated_us: NDArray[np.int64]
 
 
-def write_run(frames: Sequence[pl.DataFrame], path: Path) -> Run | None:
-    """Write the frames, given in the order met, as one run; None if they have no row."""
-    met = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+def run_cells_max(n_sensors: int) -> int:
+    """Give how many cells of a file with so many sensors become one run."""
+    return max(RUN_CELLS_MAX, min(3 * RUN_CELLS_MAX, RUN_ROWS_MIN * n_sensors))
+
+
+def write_run(frames: Sequence[pl.DataFrame], path: Path) -> tuple[pl.DataFrame, Run]:
+    """Write the frames, given in the order met, as one run; give its rows too. There must be one at least."""
+    # In one piece: thousands of columns of many pieces each take longer to look at than to copy.
+    met = pl.concat(frames, how="diagonal", rechunk=True)
     frame = sorted_unique(met)
-    if frame.is_empty():
-        return None
     repeated = _repeated(met[TIME].to_numpy()) if len(frame) < len(met) else np.empty(0, np.int64)
     times = frame[TIME].to_numpy()
     group_rows = max(_GROUP_ROWS_MIN, len(frame) // _GROUPS)
     frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=group_rows)
     sample = times[np.linspace(0, len(times) - 1, min(_SAMPLES, len(times))).astype(np.int64)]
-    return Run(path, int(times[0]), int(times[-1]), len(times), sample, repeated)
+    return frame, Run(path, int(times[0]), int(times[-1]), len(times), sample, repeated)
 
 
 def _repeated(times: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -100,7 +106,7 @@ def _merge(runs: Sequence[Run], folder: Path, name: str) -> list[Run]:
     samples = np.concatenate([run.sample_us for run in runs])
     weights = np.concatenate([np.full(len(run.sample_us), run.n_rows / len(run.sample_us)) for run in runs])
     order = np.argsort(samples, kind="stable")
-    filled = np.cumsum(weights[order]) // max(1, RUN_CELLS_MAX // n_columns)
+    filled = np.cumsum(weights[order]) // max(1, run_cells_max(n_columns) // n_columns)
     cuts = np.unique(samples[order][1:][np.diff(filled) > 0])
     starts = [min(run.first_us for run in runs), *cuts.tolist()]
     ends = [*cuts.tolist(), max(run.last_us for run in runs) + 1]
@@ -111,8 +117,8 @@ def _merge(runs: Sequence[Run], folder: Path, name: str) -> list[Run]:
             for run in runs
             if run.first_us < end and run.last_us >= start
         ]
-        written = write_run(frames, folder / f"{name}-{number:06}.parquet")
-        if written is not None:
+        if any(len(frame) for frame in frames):
+            _, written = write_run(frames, folder / f"{name}-{number:06}.parquet")
             known = [run.repeated_us[(run.repeated_us >= start) & (run.repeated_us < end)] for run in runs]
             repeated = np.unique(np.concatenate([written.repeated_us, *known]))[:MARKS_MAX]
             merged.append(replace(written, repeated_us=repeated))
