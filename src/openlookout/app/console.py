@@ -10,6 +10,7 @@ from openlookout.api.service_error import ServiceError
 from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
 from openlookout.app.snoozes import Snoozes
+from openlookout.app.what_ifs import WhatIfs
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
 from openlookout.operations.tokens import InvalidToken, Tokens
@@ -30,6 +31,7 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
             snoozes=Snoozes(foundation.database, foundation.clock),
+            what_ifs=WhatIfs(foundation, views.in_child),
             models=ModelViews(foundation.database, foundation.buckets, views.in_child),
             service=ConsoleService(foundation, server),
             clock=foundation.clock,

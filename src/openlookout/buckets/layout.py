@@ -87,6 +87,19 @@ def accumulated(model_id: str, execution_id: str, attempt: int) -> str:
     return f"models/{model_id}/accumulated/{execution_id}-{attempt}/"
 
 
+def what_if(model_id: str, identity: str) -> str:
+    """The prefix of a what-if of a model, without a slash at its end: each attempt has one below it."""
+    return f"models/{model_id}/what-if/{identity}"
+
+
+def what_if_rows(prefix: str) -> str:
+    return f"{prefix}rows.parquet"
+
+
+def what_if_summary(prefix: str) -> str:
+    return f"{prefix}summary.json"
+
+
 def imported(model_id: str, number: int, attempt: int, data_end: datetime) -> str:
     """The prefix of accumulated readings that came with an imported version; `data_end` is aware."""
     return f"models/{model_id}/accumulated/import-{number}-{attempt}/{_time(data_end):%Y%m%dT%H%M%SZ}/"
