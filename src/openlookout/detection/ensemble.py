@@ -7,7 +7,8 @@ each other, blocks tell how normal differs from one time to another.
 Two questions, two answers. *Does it alarm* is decided row by row by members that proved steady, mostly with the slow
 levels of wandering sensors taken off: what is smoothed alarms late, and long after the machine is well again. An alarm
 begins with two rows in a row over the limit, or one over what hardly a row of training reached, and is held while the
-last rows together nearly exceed the limit, so that one fault is one event. *How unusual is it*, which orders rows
+last rows together nearly exceed the limit, so that one fault is one event. A reading far beyond all of training is over
+any limit. *How unusual is it*, which orders rows
 within alarms and within the others, is smoothed, and sees levels first of all.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores, State
 from openlookout.detection.expectation import Expectation
+from openlookout.detection.extremes import Extremes
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import REACH_ROWS, Member, Scored
@@ -65,7 +67,7 @@ class Ensemble:
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
     views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
     each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
-    begins. `expectation`: what events are explained with.
+    begins. `extremes`: readings that alarm by themselves. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
@@ -76,6 +78,7 @@ class Ensemble:
     ranking: Floats
     limit: float
     peak_limit: float
+    extremes: Extremes
     expectation: Expectation
 
     @property
@@ -127,13 +130,16 @@ class Ensemble:
         ranking = ranked(units, segments, self.ranking)[before:]
         smooth = smoothed(units, segments, HOLDING_SPAN)[before:]
         deciding = decided(now, self.deciding)
-        over = deciding > self.limit
-        held = decided(smooth, self.deciding) > HOLDING_SHARE * self.limit
+        beyond = self.extremes.beyond(readings, steady)
+        over = (deciding > self.limit) | beyond.any(axis=1)
+        held = (decided(smooth, self.deciding) > HOLDING_SHARE * self.limit) | beyond.any(axis=1)
         goes_on = bool(len(segment)) and bool(segment[0] == state["segment"])
         begins = (deciding > self.peak_limit) | twice(over, segment, before=bool(state["is_over"]) or not goes_on)
         alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_alarm"]))
         anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm, ranking, self.limit))
         contribution = _contribution([share[before:] for _, share in scored], smooth * self.deciding, missing)
+        led = beyond.any(axis=1)
+        contribution[led] = (contribution[led] + beyond[led] / beyond[led].sum(axis=1, keepdims=True)) / 2
         keep = max(len(segments) - REACH_ROWS, 0)
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
         ends = {"segment": segment, "is_over": over, "is_alarm": alarm}
