@@ -65,6 +65,10 @@ def scores(diagnostics_prefix: str) -> str:
     return f"{diagnostics_prefix}scores.parquet"
 
 
+def overview(diagnostics_prefix: str) -> str:
+    return f"{diagnostics_prefix}overview.json"
+
+
 def bands(diagnostics_prefix: str) -> str:
     return f"{diagnostics_prefix}bands.json"
 

@@ -27,6 +27,7 @@ from openlookout.console.pages import (
     overview,
     resources,
     retraining,
+    schedulers,
     service,
     sign_in,
     verdicts,
@@ -46,6 +47,7 @@ ROOMS = (
     versions,
     retraining,
     events,
+    schedulers,
     live,
     verdicts,
     labels,
@@ -87,7 +89,8 @@ def create_console(console: Console) -> Starlette:
     """Give the console's ASGI application."""
     limiter = anyio.CapacityLimiter(THREADS_MAX)
     routes: list[BaseRoute] = [
-        Route(one.path, _endpoint(console, one, limiter), methods=[*one.methods]) for one in PAGES
+        Route(one.path, _endpoint(console, one, limiter), methods=[*one.methods])
+        for one in sorted(PAGES, key=lambda one: one.path.count("{"))  # `/x/edit` is not hidden by `/x/{action}`.
     ]
     routes.append(Route("/static/{version}/{name}", static_files.answer, methods=["GET"]))
     missing = Page("", (), _missing, is_public=False)

@@ -78,6 +78,10 @@ class ModelViews(Protocol):
         """
         ...
 
+    def overview(self, caller: Caller, model: str, version: int) -> Series | None:
+        """Give the scores of a version's whole evaluation as `scores` does, at once; None where none was kept ready."""
+        ...
+
     def similar(
         self, caller: Caller, model: str, version: int, evidence: Mapping[str, Any], this: tuple[str, datetime]
     ) -> Sequence[Similar]:
@@ -112,4 +116,10 @@ class ModelViews(Protocol):
 
         `start`, `end`, `x` and `measured`; `band_x` with `expected`, `low` and `high`.
         """
+        ...
+
+    def live_course(
+        self, caller: Caller, scheduler: str, sensor: str, event: datetime, span: tuple[datetime, datetime]
+    ) -> Series | None:
+        """Give one sensor around a live event (its begin) as `course` does, at most a week to either side."""
         ...

@@ -13,7 +13,7 @@ from openlookout.detection.what_if import FACTOR_MAX, FACTOR_MIN, Outcome
 from openlookout.jobs.label_reading import read_labels
 from openlookout.jobs.what_if_work import Kept, parse_kept
 from openlookout.timeseries.labels import LabelError
-from openlookout.views.evaluations import lined
+from openlookout.timeseries.reduce import lined
 from openlookout.views.local_copies import local_copy
 
 MONTH_US = 365.25 / 12 * 86_400_000_000
