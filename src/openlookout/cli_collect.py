@@ -90,8 +90,8 @@ def _mqtt(source: "SourceText", keeper: "Keeper") -> "Source":
         JsonTopic(one.topic, one.values, one.time) if one.format == "json" else SparkplugTopic(one.topic, one.values)
         for one in source.topics
     ]
-    is_tls = bool(said.get("tls", "ca_file" in said))
-    ca_file = Path(said["ca_file"]) if "ca_file" in said else None
+    files = {name: Path(said[name]) for name in ("ca_file", "certificate", "private_key") if name in said}
+    is_tls = bool(said.get("tls", files))
     return Mqtt(
         MqttSource(
             host=said["host"],
@@ -102,7 +102,7 @@ def _mqtt(source: "SourceText", keeper: "Keeper") -> "Source":
             user=said.get("user"),
             password=said.get("password"),
             is_tls=is_tls,
-            ca_file=ca_file,
+            **files,
         ),
         keeper,
     )
@@ -112,7 +112,7 @@ def _opcua(source: "SourceText", keeper: "Keeper") -> "Source":
     from openlookout.collect.opcua import Opcua, OpcuaSource
 
     said = source.members
-    certificate, private_key = (Path(said[name]) if name in said else None for name in ("certificate", "private_key"))
+    files = {name: Path(said[name]) for name in ("certificate", "private_key", "server_certificate") if name in said}
     return Opcua(
         OpcuaSource(
             url=said["url"],
@@ -120,8 +120,7 @@ def _opcua(source: "SourceText", keeper: "Keeper") -> "Source":
             interval_ms=said.get("interval_ms", 1000),
             user=said.get("user"),
             password=said.get("password"),
-            certificate=certificate,
-            private_key=private_key,
+            **files,
         ),
         keeper,
     )

@@ -45,8 +45,13 @@ class Publisher:
         assert sent.is_published()
 
 
-def publisher(port: int) -> Publisher:
+def publisher(port: int, user: tuple[str, str] | None = None, tls: tuple[Path, Path, Path] | None = None) -> Publisher:
+    """`tls`: the authority, and the device's certificate and key."""
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id="device", protocol=paho.MQTTv311)
+    if user is not None:
+        client.username_pw_set(*user)
+    if tls is not None:
+        client.tls_set(*map(str, tls))
     client.connect("127.0.0.1", port)
     client.loop_start()
     return Publisher(client)

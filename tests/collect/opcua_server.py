@@ -8,17 +8,25 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from asyncua import Server, ua
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.user_managers import UserManager
 
 STEP_SECONDS = 0.1
 
 
 class OpcuaServer:
-    """A server on a port that stays the same; `first` is what it counts from."""
+    """A server on a port that stays the same; `first` is what it counts from.
 
-    def __init__(self) -> None:
+    `secured`: files of its certificate and key, and the user and password that it lets in, encrypted alone.
+    """
+
+    def __init__(self, *secured: str) -> None:
+        self._secured = secured
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -28,7 +36,7 @@ class OpcuaServer:
         return f"opc.tcp://127.0.0.1:{self.port}"
 
     def start(self, first: int) -> None:
-        command = [sys.executable, __file__, str(self.port), str(first)]
+        command = [sys.executable, __file__, str(self.port), str(first), *self._secured]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
@@ -46,9 +54,25 @@ class OpcuaServer:
             self.kill()
 
 
-async def _serve(port: int, first: int) -> None:
-    server = Server()
+@dataclass(frozen=True)
+class _Users(UserManager):
+    user: str
+    password: str
+
+    def get_user(
+        self, iserver: Any, username: Any = None, password: Any = None, certificate: Any = None
+    ) -> User | None:
+        return User(role=UserRole.User) if (username, password) == (self.user, self.password) else None
+
+
+async def _serve(port: int, first: int, *secured: str) -> None:
+    server = Server(user_manager=_Users(*secured[2:])) if secured else Server()
     await server.init()
+    if secured:
+        await server.set_application_uri("urn:server")
+        server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+        await server.load_certificate(secured[0])
+        await server.load_private_key(secured[1])
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
     space = await server.register_namespace("urn:plant")
     pump = await server.nodes.objects.add_object(space, "Pump")
@@ -68,4 +92,4 @@ async def _serve(port: int, first: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
-    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

@@ -75,7 +75,7 @@ def _bucket(found: Survey, place: Place) -> tuple[Said, str]:
             if any(key.startswith(rest) for key in keys):
                 bases["".join(f"{part}/" for part in parts[:n])] += 1
                 break
-    base = bases.most_common(1)[0][0] if bases else place.prefix
+    base = bases.most_common(1)[0][0] if bases else ""
     if place.shown.startswith("s3://") or not said:
         return Said(place.suggested, "as the place is called"), base
     return Said(said.most_common(1)[0][0], "the bucket that most of what was found names"), base

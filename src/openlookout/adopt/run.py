@@ -108,10 +108,7 @@ def _copy_all(request: Request, place: Place, labels: Place | None, plan: Mappin
     target = open_buckets(request.buckets)
     if request.buckets.kind == "folder":
         (request.buckets.root / bucket).mkdir(parents=True, exist_ok=True)
-    files = [
-        (place, info, base + info.key.removeprefix(place.prefix if base != place.prefix else ""))
-        for info in place.files
-    ]
+    files = [(place, info, base + info.key) for info in place.files]
     if labels is not None and labels.copies:
         files += [(labels, info, LABELS_PREFIX + info.key.removeprefix(labels.prefix)) for info in labels.files]
     n_copied = 0

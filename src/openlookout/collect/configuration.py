@@ -13,9 +13,21 @@ from openlookout.collect.errors import CollectError
 FILE_BYTES_MAX = 4 * 2**20
 _TOP = ("scheduler", "endpoint", "region", "spool", "settle_seconds", "hold_seconds", "sources")
 _KINDS = ("mqtt", "opcua", "folder")
-_MQTT = ("host", "port", "version", "client_id", "user", "password", "tls", "ca_file", "topics")
+_MQTT = (
+    "host",
+    "port",
+    "version",
+    "client_id",
+    "user",
+    "password",
+    "tls",
+    "ca_file",
+    "certificate",
+    "private_key",
+    "topics",
+)
 _TOPIC = ("topic", "format", "time", "values")
-_OPCUA = ("url", "interval_ms", "user", "password", "certificate", "private_key", "values")
+_OPCUA = ("url", "interval_ms", "user", "password", "certificate", "private_key", "server_certificate", "values")
 _FOLDER = ("path",)
 Values = Mapping[str, str]
 
@@ -103,6 +115,9 @@ def _mqtt(said: Any, where: str) -> SourceText:
     members = _members(said, where, _MQTT, ("host", "client_id", "topics"))
     if members.get("version", 5) not in {3, 5}:
         raise CollectError(f"{where}: version is 3 (for 3.1.1) or 5, not {members['version']!r}")
+    _check_pair(members, where)
+    if members.get("tls") is False and ("ca_file" in members or "certificate" in members):
+        raise CollectError(f"{where}: ca_file and certificate are for 'tls: true'")
     if not isinstance(members["topics"], list) or not members["topics"]:
         raise CollectError(f"{where}, topics: a list of one at least")
     topics = []
@@ -122,9 +137,15 @@ def _opcua(said: Any, where: str) -> SourceText:
     members = _members(said, where, _OPCUA, ("url", "values"))
     if not str(members["url"]).startswith("opc.tcp://"):
         raise CollectError(f"{where}: url begins with opc.tcp://, not {members['url']!r}")
+    _check_pair(members, where)
+    if "server_certificate" in members and "certificate" not in members:
+        raise CollectError(f"{where}: server_certificate is for an encrypted session, with certificate and private_key")
+    return SourceText("opcua", _resolved({**members, "values": _values(members["values"], where)}, where))
+
+
+def _check_pair(members: Mapping[str, Any], where: str) -> None:
     if ("certificate" in members) != ("private_key" in members):
         raise CollectError(f"{where}: certificate and private_key belong together")
-    return SourceText("opcua", _resolved({**members, "values": _values(members["values"], where)}, where))
 
 
 def _folder(said: Any, where: str) -> SourceText:

@@ -6,6 +6,8 @@ that it has. Messages that are no readings are acknowledged too, and named; othe
 
 import json
 import queue
+import ssl
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +68,8 @@ class MqttSource:
     password: str | None = None
     is_tls: bool = False
     ca_file: Path | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
 
     @property
     def address(self) -> str:
@@ -97,7 +101,7 @@ class Mqtt:
         """Connect, or go on trying; messages are kept from now on.
 
         Raises:
-            CollectError: the CA file cannot be read.
+            CollectError: the CA file, the certificate or its key cannot be read.
         """
         self._client = self._new_client()
         self._writer = threading.Thread(target=self._write, name="mqtt", daemon=True)
@@ -126,10 +130,7 @@ class Mqtt:
         if source.user is not None:
             client.username_pw_set(source.user, source.password)
         if source.is_tls:
-            try:
-                client.tls_set(None if source.ca_file is None else str(source.ca_file))
-            except OSError as error:
-                raise CollectError(f"the CA file {source.ca_file} of {source.address}: {error.strerror}") from None
+            client.tls_set_context(_context(source))
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -153,7 +154,15 @@ class Mqtt:
         client.subscribe([(topic.topic, QOS) for topic in self.source.topics])
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
-        log.warning("the broker does not answer; it is tried again", broker=self.source.address)
+        # The library calls this while it handles the error, and tells it in no other way: a certificate that is not
+        # trusted would look like a broker that is off.
+        error = sys.exc_info()[1]
+        if isinstance(error, ssl.SSLError):
+            log.warning("the broker is not trusted; it is tried again", broker=self.source.address, reason=_said(error))
+        else:
+            log.warning(
+                "the broker does not answer; it is tried again", broker=self.source.address, reason=_said(error)
+            )
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -240,3 +249,30 @@ class Mqtt:
         while self._births.unknown:
             group, _, node = self._births.unknown.pop().partition("/")
             self._client.publish(f"spBv1.0/{group}/NCMD/{node}", rebirth(self.keeper.now_us() // 1000), qos=0)
+
+
+def _context(source: MqttSource) -> ssl.SSLContext:
+    """Whom to trust, and who this is.
+
+    Raises:
+        CollectError: a file cannot be read; it is named.
+    """
+    try:
+        context = ssl.create_default_context(cafile=None if source.ca_file is None else str(source.ca_file))
+    except OSError as error:
+        raise CollectError(f"the CA file {source.ca_file} of {source.address}: {_said(error)}") from None
+    if source.certificate is not None and source.private_key is not None:
+        try:
+            context.load_cert_chain(source.certificate, source.private_key)
+        except OSError as error:
+            files = f"the certificate {source.certificate} with the key {source.private_key}"
+            raise CollectError(f"{files} of {source.address}: {_said(error)}") from None
+    return context
+
+
+def _said(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]

@@ -15,8 +15,13 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.common.subscription import DataChangeNotif
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.uaerrors import UaError
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 
+from openlookout.collect.errors import CollectError
 from openlookout.collect.keeper import Keeper, Taken
 from openlookout.collect.values import EPOCH, number
 from openlookout.logs import logger
@@ -42,6 +47,21 @@ class OpcuaSource:
     password: str | None = None
     certificate: Path | None = None
     private_key: Path | None = None
+    server_certificate: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Who this is to the server, and which server it must be (None: whichever answers); all as DER."""
+
+    certificate: bytes
+    private_key: bytes
+    application_uri: str | None
+    server_certificate: bytes | None
+
+
+class NotTrusted(Exception):
+    """The server is another one than it must be."""
 
 
 @dataclass
@@ -52,8 +72,15 @@ class Opcua:
     keeper: Keeper
     _stopping: threading.Event = field(default_factory=threading.Event)
     _told: set[str] = field(default_factory=set)
+    _identity: "_Identity | None" = None
 
     def start(self) -> None:
+        """Connect, or go on trying.
+
+        Raises:
+            CollectError: a certificate or the key cannot be read; the file is named.
+        """
+        self._identity = _identity(self.source)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="opcua", daemon=True)
         self._thread.start()
 
@@ -65,9 +92,14 @@ class Opcua:
         while not self._stopping.is_set():
             try:
                 await self._session()
-            except (TimeoutError, OSError, UaError, ConnectionError) as error:
+            except (TimeoutError, OSError, UaError, ConnectionError, NotTrusted) as error:
                 said = str(error) or type(error).__name__
-                log.warning("the server does not answer; it is tried again", server=self.source.url, reason=said[:200])
+                what = "does not answer"
+                if isinstance(error, NotTrusted):
+                    what = "is not trusted"
+                elif isinstance(error, ua.uaerrors.BadIdentityTokenRejected | ua.uaerrors.BadUserAccessDenied):
+                    what = "refuses the user or the password"
+                log.warning(f"the server {what}; it is tried again", server=self.source.url, reason=said[:200])
             finally:
                 self.keeper.release(self.source.url)
             await asyncio.sleep(RETRY_SECONDS if not self._stopping.is_set() else 0)
@@ -77,10 +109,8 @@ class Opcua:
         if self.source.user is not None:
             client.set_user(self.source.user)
             client.set_password(self.source.password or "")
-        if self.source.certificate is not None and self.source.private_key is not None:
-            await client.set_security(
-                SecurityPolicyBasic256Sha256, str(self.source.certificate), str(self.source.private_key)
-            )
+        if self._identity is not None:
+            await self._encrypt(client, self._identity)
         async with client:
             self._told.clear()
             log.info("connected", server=self.source.url)
@@ -94,6 +124,23 @@ class Opcua:
                 await client.check_connection()
                 await asyncio.wait_for(client.nodes.server_state.read_value(), ANSWER_SECONDS)
                 await asyncio.sleep(ALIVE_SECONDS)
+
+    async def _encrypt(self, client: Client, own: _Identity) -> None:
+        """Let the session be signed and encrypted.
+
+        Raises:
+            NotTrusted: the server shows another certificate than the one that it must have.
+        """
+        # A server takes a certificate only from the application that it names.
+        client.application_uri = own.application_uri or client.application_uri
+        policy, mode = SecurityPolicyBasic256Sha256, ua.MessageSecurityMode.SignAndEncrypt
+        endpoint = Client.find_endpoint(await client.connect_and_get_server_endpoints(), mode, policy.URI)
+        shown = endpoint.ServerCertificate or b""
+        if own.server_certificate is not None and not shown.startswith(own.server_certificate):
+            raise NotTrusted(f"it shows another certificate than {self.source.server_certificate}")
+        await client.set_security(
+            policy, CertProperties(own.certificate, "der"), CertProperties(own.private_key, "der"), mode=mode
+        )
 
     def came(self, node: str, value: ua.DataValue) -> None:
         """A node has changed."""
@@ -126,3 +173,53 @@ class _Changes:
 def _microseconds(at: datetime) -> int:
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return (aware - EPOCH) // timedelta(microseconds=1)
+
+
+def _identity(source: OpcuaSource) -> _Identity | None:
+    if source.certificate is None or source.private_key is None:
+        return None
+    certificate = _certificate(source, source.certificate)
+    content = _content(source, source.private_key)
+    try:
+        is_pem = b"-----BEGIN" in content
+        key = (serialization.load_pem_private_key if is_pem else serialization.load_der_private_key)(content, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise CollectError(
+            f"the private key {source.private_key} of {source.url} is no key without a password"
+        ) from None
+    if key.public_key() != certificate.public_key():
+        raise CollectError(
+            f"the private key {source.private_key} of {source.url} is not that of the certificate {source.certificate}"
+        )
+    server = None if source.server_certificate is None else _certificate(source, source.server_certificate)
+    der, pkcs8 = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
+    return _Identity(
+        certificate.public_bytes(der),
+        key.private_bytes(der, pkcs8, serialization.NoEncryption()),
+        _application_uri(certificate),
+        None if server is None else server.public_bytes(der),
+    )
+
+
+def _certificate(source: OpcuaSource, path: Path) -> x509.Certificate:
+    content = _content(source, path)
+    try:
+        return (x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate)(content)
+    except ValueError:
+        raise CollectError(f"the certificate {path} of {source.url} is neither PEM nor DER") from None
+
+
+def _content(source: OpcuaSource, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CollectError(f"the file {path} of {source.url} cannot be read: {error.strerror}") from None
+
+
+def _application_uri(certificate: x509.Certificate) -> str | None:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return uris[0] if uris else None
