@@ -269,10 +269,11 @@ class Worker:
         """Start working; on SQLite, create the engine's tables if need be."""
         DBOS.listen_queues([queue.name for queue in self._queues])
         DBOS.launch()
-        _limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
+        known = _limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
         seconds = POLLING_SECONDS if self._is_alone else POLLING_SECONDS_OF_MANY
         for queue in self._queues:
             DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=seconds)
+        known.clear()  # What an earlier process had registered.
 
     def stop(self, seconds: int = 5) -> None:
         """Stop taking jobs and wait a little for the running ones. What is left is still this worker's: see `leave`.
@@ -382,8 +383,8 @@ def _measured(kind: str, identity: str) -> Iterator[_Measured]:
     JOB_SECONDS.labels(kind).observe(seconds)
 
 
-def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> None:
-    """Let a queue's limit be this process's own.
+def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> dict[str, Any]:
+    """Let a queue's limit be this process's own; give the queues that are known and not asked for again.
 
     dbos keeps it in the database, one for all, and reads it before each look into the queue: the process that started
     last would decide how much a machine of another size works at once.
@@ -404,6 +405,7 @@ def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> None:
     system.get_queue = get_queue  # type: ignore[method-assign]  # There is no setting for it.
     # The version is pinned, and every job has it; the question would be asked at each look into a queue.
     system._is_latest_version = lambda *_: True  # type: ignore[method-assign]  # Nor for this.
+    return known
 
 
 class _Json(Serializer):

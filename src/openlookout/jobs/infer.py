@@ -118,6 +118,7 @@ class Infer:
         return {
             "files": limits.inference_files,
             "bytes": limits.inference_bytes_a_minute * minutes,
+            "unpacked_bytes": limits.inference_unpacked_bytes_a_minute * minutes,
             "rows": limits.inference_rows_a_minute * minutes,
         }
 
