@@ -29,7 +29,7 @@ def faulty(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows with faults of several sizes, among them rows without any reading."""
     readings, segment = plant(1500, seed)
     for number, start in enumerate(range(100, 1500, 200)):
-        readings[start : start + 40, number % 3] *= 1 + 0.2 * number
+        readings[start : start + 40, number % 3] *= 1 + 0.2 * number  # The largest lie beyond all of training.
     readings[300:1500:97] = np.nan
     return readings, segment
 

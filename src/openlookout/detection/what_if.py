@@ -66,7 +66,7 @@ def deciding(detector: Ensemble, scores: Scores, units: Floats, segment: Integer
     held = decided(smoothed(units, segment, HOLDING_SPAN), detector.deciding)
     nowhere, is_scored = np.zeros(len(score), bool), ~np.isnan(scores.anomaly)
     found = Deciding(score, before, held, is_scored, nowhere, segment, detector.limit, detector.peak_limit)
-    return replace(found, anyway=scores.alarm & ~found.alarm(1.0))
+    return replace(found, anyway=scores.anyway | (scores.alarm & ~found.alarm(1.0)))
 
 
 def with_factor(detector: Ensemble, factor: float) -> Ensemble:

@@ -111,7 +111,7 @@ def _scored(
     """Give what decides and the columns of what leads, of the rows that are not off."""
     detector, on = version.detector, ~grid.off
     values, segment = grid.values[on], segments[on]
-    anomaly, units = np.empty(len(segment)), []
+    anomaly, anyway, units = np.empty(len(segment)), np.empty(len(segment), np.bool_), []
     n_leading = min(LEADING, detector.n_sensors)
     sensors, shares = np.zeros((len(segment), n_leading), np.int16), np.zeros((len(segment), n_leading), np.float32)
     state: State | None = None
@@ -120,12 +120,12 @@ def _scored(
         progress.note(first, len(segment))
         piece = slice(first, first + size)
         scores, said, state = detector.score_and_units(values[piece], segment[piece], state)
-        anomaly[piece] = scores.anomaly
+        anomaly[piece], anyway[piece] = scores.anomaly, scores.anyway
         units.append(said)
         led = np.argsort(-scores.contribution, axis=1, kind="stable")[:, :n_leading]
         sensors[piece], shares[piece] = led, np.take_along_axis(scores.contribution, led, axis=1)
     nothing = np.zeros((len(segment), 0))
-    rows = deciding(detector, Scores(anomaly, nothing, nothing.astype(np.float32)), np.vstack(units), segment)
+    rows = deciding(detector, Scores(anomaly, nothing, nothing.astype(np.float32), anyway), np.vstack(units), segment)
     never = ~rows.possible(FACTOR_MIN)
     sensors[never], shares[never] = 0, 0
     columns = {f"sensor{k}": sensors[:, k] for k in range(n_leading)}
