@@ -32,6 +32,7 @@ from openlookout.console.pages import (
     sign_in,
     verdicts,
     versions,
+    what_if,
     wizard,
 )
 from openlookout.console.ports import Console
@@ -45,6 +46,7 @@ ROOMS = (
     wizard,
     models,
     versions,
+    what_if,
     retraining,
     events,
     schedulers,
