@@ -151,7 +151,7 @@ def timeline(visit: Visit, name: str) -> Response:
                 *ranges_shown(labels, (start, end), "label", "labelled", (0.94, 1)),
             ],
             "lines": [{"y": factor, "text": "limit"}],
-            "y": {"low": 0, "high": 1.08 * max(highest, factor)},
+            "y": {"low": 0, "high": 1.15 * max(highest, factor)},
             "note": "" if read["n_rows"] else "There is no score in this range.",
         }
     )
@@ -171,11 +171,15 @@ def curve(visit: Visit, name: str) -> Response:
         traces.append(
             {"name": label, "x": read["factors"], "y": values, "kind": kind, "axis": axis, "tone": f"s{number}"}
         )
+    first_axis = [value for _, member, axis in CURVES[which] if axis == 1 for value in read[member]]
+    highest = max([*first_axis, 1.0])
     nearest = min(range(len(read["factors"])), key=lambda i: abs(read["factors"][i] - factor))
     at = {"x": [factor], "y": [read[CURVES[which][0][1]][nearest]]}
     traces.append({"name": f"× {factor:g}", **at, "kind": "marks", "symbol": "circle", "tone": "accent"})
     note = "" if read["n_labelled"] or which == "cost" else "Nothing is labelled in this stretch: label known failures."
-    return visit.figure({"x": {"kind": "number"}, "y": {"low": None}, "traces": traces, "note": note})
+    return visit.figure(
+        {"x": {"kind": "number"}, "y": {"low": 0, "high": 1.05 * highest}, "traces": traces, "note": note}
+    )
 
 
 def factor_of(text: str | None) -> float:
