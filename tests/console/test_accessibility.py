@@ -24,6 +24,8 @@ PATHS = [
     "/models/compressor",
     "/models/spare",
     "/models/spare/versions",
+    "/models/air-handler/what-if?factor=1.3",
+    "/models/compressor/what-if",
     "/models/air-handler/retraining",
     "/models/spare/retraining",
     "/live/reactor-live",

@@ -17,6 +17,7 @@ PICTURES = {
     "overview": ("/", False, True),
     "overview-phone": ("/", True, False),
     "dataset": ("/datasets/air-handler?sensor=unit%5CSupply_Air_Temperature", False, False),
+    "what-if": ("/models/air-handler/what-if?factor=0.8", False, False),
     "new-model": ("/new/model?dataset=air-handler&look=unit%5CSupply_Air_Temperature", False, False),
     "model": ("/models/air-handler", False, False),
     "model-phone": ("/models/air-handler", True, True),

@@ -33,6 +33,7 @@ from openlookout.console.pages import (
     sign_in,
     verdicts,
     versions,
+    what_if,
     wizard,
 )
 from openlookout.console.ports import Console
@@ -46,6 +47,7 @@ ROOMS = (
     wizard,
     models,
     versions,
+    what_if,
     retraining,
     events,
     schedulers,
