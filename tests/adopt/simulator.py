@@ -78,6 +78,8 @@ class Leftovers:
         self.write("saved/describe-dataset.json", json.dumps(DATASET, indent=4))
         self.write("saved/describe-model.json", json.dumps(MODEL, indent=4))
         self.write("saved/describe-inference-scheduler.json", json.dumps(SCHEDULER, indent=4))
+        self.write("saved/describe-retraining-scheduler.json", json.dumps(RETRAINING, indent=4))
+        self.write("saved/get-resources.json", json.dumps(TAGS, indent=4))
 
 
 def readings() -> pl.DataFrame:
@@ -106,6 +108,19 @@ def place(prefix: str) -> dict[str, Any]:
     return {"Bucket": "old-plant", "Prefix": prefix}
 
 
+def schema(components: dict[str, list[str]]) -> str:
+    """A schema as the service tells it."""
+    time = {"Name": "time", "Type": "DATETIME"}
+    return json.dumps(
+        {
+            "Components": [
+                {"ComponentName": name, "Columns": [time, *({"Name": one, "Type": "DOUBLE"} for one in sensors)]}
+                for name, sensors in components.items()
+            ]
+        }
+    )
+
+
 def arn(kind: str, name: str) -> str:
     return f"arn:aws:lookoutequipment:eu-west-1:{ACCOUNT}:{kind}/{name}/9f3b8a45-fa09-4e23-971d-29e0b9e30498"
 
@@ -128,6 +143,7 @@ MODEL = {
     "TrainingDataEndTime": EVALUATED.timestamp(),
     "EvaluationDataStartTime": EVALUATED.timestamp(),
     "EvaluationDataEndTime": END.timestamp(),
+    "Schema": schema({"motor": ["a", "speed"], "pump": ["b"]}),
     "OffCondition": "motor\\speed < 100",
     "Status": "SUCCESS",
     "TrainingExecutionStartTime": "2024-04-01T10:00:00+00:00",
@@ -163,4 +179,20 @@ SCHEDULER = {
     },
     "DataOutputConfiguration": {"S3OutputConfiguration": place("inference/output/")},
     "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/lookout",
+}
+
+RETRAINING = {
+    "ModelName": "old-pump-model",
+    "ModelArn": arn("model", "old-pump-model"),
+    "RetrainingStartDate": "2024-05-01T00:00:00+00:00",
+    "RetrainingFrequency": "P1M",
+    "LookbackWindow": "P180D",
+    "Status": "STOPPED",
+    "PromoteMode": "MANUAL",
+}
+TAGS = {
+    "ResourceTagMappingList": [
+        {"ResourceARN": arn(kind, name), "Tags": [{"Key": "site", "Value": "north"}, {"Key": "aws:x", "Value": "y"}]}
+        for kind, name in (("dataset", "old-pump"), ("model", "old-pump-model"))
+    ]
 }

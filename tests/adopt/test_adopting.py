@@ -19,6 +19,7 @@ from adopt import simulator
 from adopt.simulator import Leftovers
 from openlookout.adopt.leftovers import AdoptRefused
 from openlookout.adopt.run import Request, adopt
+from openlookout.adopt.sensors import sensors_of
 from openlookout.buckets.buckets import BucketSettings
 from serving import serving
 
@@ -57,10 +58,14 @@ def made(folder: Path) -> dict[str, Any]:
         dataset = client.describe_dataset(DatasetName="old-pump")
         executions = client.list_inference_executions(InferenceSchedulerName="old-pump-scheduler", MaxResults=500)
         jobs = client.list_data_ingestion_jobs()["DataIngestionJobSummaries"]
-        for each in (model, scheduler, dataset):
+        retraining = client.describe_retraining_scheduler(ModelName="old-pump-model")
+        for each in (model, scheduler, dataset, retraining):
             each.pop("ResponseMetadata")
+        arns = (dataset["DatasetArn"], model["ModelArn"])
+        tags = [client.list_tags_for_resource(ResourceArn=arn)["Tags"] for arn in arns]
     past = [row for row in executions["InferenceExecutionSummaries"] if row["DataEndTime"] <= simulator.END]
-    return {"model": model, "scheduler": scheduler, "dataset": dataset, "executions": past, "n_jobs": len(jobs)}
+    there = {"model": model, "scheduler": scheduler, "dataset": dataset, "retraining": retraining, "tags": tags}
+    return there | {"executions": past, "n_jobs": len(jobs)}
 
 
 def test_everything_is_made_again_under_the_old_names_and_compared(tmp_path: Path) -> None:
@@ -91,6 +96,13 @@ def test_everything_is_made_again_under_the_old_names_and_compared(tmp_path: Pat
     assert there["scheduler"]["DataInputConfiguration"] == simulator.SCHEDULER["DataInputConfiguration"]
     assert there["scheduler"]["DataDelayOffsetInMinutes"] == 2
     assert there["dataset"]["IngestionInputConfiguration"]["S3InputConfiguration"]["Prefix"] == "training/"
+    assert sensors_of(there["model"]["Schema"]) == ["motor\\a", "motor\\speed", "pump\\b"]
+    assert len(sensors_of(there["dataset"]["Schema"])) == 4
+    assert there["tags"] == [[{"Key": "site", "Value": "north"}]] * 2
+    took_over = ("RetrainingFrequency", "LookbackWindow", "PromoteMode")
+    assert all(there["retraining"][name] == simulator.RETRAINING[name] for name in took_over)
+    assert there["retraining"]["Status"] in {"STOPPING", "STOPPED"}
+    assert f"{there['retraining']['RetrainingStartDate']:%Y-%m-%d}" == "2024-05-01"
     # The old input files were scored, and the old results were kept beside the new ones.
     n_hours = simulator.N_EVALUATED // 12
     assert [row["Status"] for row in there["executions"]] == ["SUCCESS"] * (n_hours - 1)
@@ -109,7 +121,10 @@ def test_everything_is_made_again_under_the_old_names_and_compared(tmp_path: Pat
 
     again = here.run()
     assert "0 files copied" in again.stdout
-    for what in ("dataset old-pump", "model old-pump-model", "scheduler old-pump-scheduler"):
+    for what in (
+        *("dataset old-pump", "model old-pump-model", "scheduler old-pump-scheduler"),
+        "retraining scheduler old-pump-model",
+    ):
         assert f"{what}: is there" in again.stdout
     assert "windows of old-pump-scheduler" not in again.stdout
     assert made(here.data) == there

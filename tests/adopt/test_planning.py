@@ -1,10 +1,12 @@
 """From files to a plan: each key pattern is told from its files, and each broken file is named in a sentence."""
 
 import gzip
+import io
 import json
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from adopt import simulator
@@ -14,6 +16,7 @@ from openlookout.adopt.leftovers import AdoptRefused, find_place
 from openlookout.adopt.plan import read_plan, write_plan
 from openlookout.adopt.survey import Survey, survey
 from openlookout.buckets.buckets import BucketSettings
+from service.test_live import two_components
 
 
 def looked_at(folder: Path) -> tuple[Survey, str]:
@@ -67,6 +70,71 @@ def test_without_any_answer_the_files_alone_give_a_plan(tmp_path: Path) -> None:
             "output_prefix": "inference/output/",
         }
     ]
+
+
+def test_tags_retraining_and_sensors_are_read_from_scripts_and_templates(tmp_path: Path) -> None:
+    left = Leftovers(tmp_path / "pump")
+    left.write_training("{prefix}/{component_name}/*")
+    part = simulator.schema({"pump": ["c"]})
+    tags = "[{'Key': 'site', 'Value': SITE}, {'Key': 'by', 'Value': whoami()}]"
+    left.write(
+        "setup.py",
+        f"SITE = 'north'\nc.create_dataset(DatasetName='d', Tags={tags})\n"
+        f"c.create_model(ModelName='m', DatasetName='d', DatasetSchema={{'InlineDataSchema': {part!r}}})\n"
+        f"c.create_model(ModelName='all', DatasetName='d')\n"
+        "c.create_retraining_scheduler(ModelName='m', RetrainingFrequency='P1M', LookbackWindow='P90D')\n"
+        "c.create_retraining_scheduler(ModelName='all', RetrainingFrequency='P1M', LookbackWindow=window())\n"
+        f"c.tag_resource(ResourceArn='{simulator.arn('model', 'm')}', Tags=[{{'Key': 'line', 'Value': '3'}}])\n",
+    )
+    left.write("all.json", json.dumps({"ModelName": "all", "DatasetName": "d", "Schema": WHOLE}))
+    left.write(
+        "stack.yaml",
+        "Resources:\n  Live:\n    Type: AWS::LookoutEquipment::InferenceScheduler\n    Properties:\n"
+        "      ModelName: m\n      DataUploadFrequency: PT5M\n      Tags: [{Key: cost, Value: '7'}]\n"
+        "      DataInputConfiguration: {S3InputConfiguration: {Bucket: b, Prefix: in/}}\n"
+        "      DataOutputConfiguration: {S3OutputConfiguration: {Bucket: b, Prefix: out/}}\n",
+    )
+    text = looked_at(left.folder)[1]
+    plan = read_plan("p", text)
+    assert plan["datasets"][0]["tags"] == {"site": "north"}
+    by_name = {one["name"]: one for one in plan["models"]}
+    assert by_name["m"]["sensors"] == ["pump\\c"]
+    assert by_name["m"]["tags"] == {"line": "3"}
+    assert "sensors" not in by_name["all"], "it has all that the dataset has"
+    assert plan["schedulers"][0]["tags"] == {"cost": "7"}
+    assert plan["retraining_schedulers"] == [{"name": "m", "frequency": "P1M", "lookback": "P90D"}]
+    assert "# * setup.py, line 2: Tags of 'd' cannot be told from 'whoami()'" in text
+    assert "# * setup.py, line 6: nothing tells the lookback of the retraining of model 'all'" in text
+
+
+WHOLE = simulator.schema({"motor": ["a", "speed"], "pump": ["b", "c"]})
+
+
+def test_parquet_files_are_told_as_csv_files_are(tmp_path: Path) -> None:
+    left = Leftovers(tmp_path / "pump")
+    for component, frame in two_components(simulator.readings()).items():
+        times = frame.with_columns(pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S"))
+        left.write(f"training/{component}/part.parquet", parquet(times[: simulator.N_TRAINED]))
+        for number in range(4):
+            name = f"{component}_{EVALUATED + number * simulator.HOUR:%Y%m%d%H%M%S}.parquet"
+            left.write(f"in/{name}", parquet(times[simulator.N_TRAINED + number * 12 :][:12]))
+    left.write("training/motor/broken.parquet", b"PAR1")
+    left.write("out/2024-03-09T00:00:00Z/results.parquet", b"ours")
+    found, text = looked_at(left.folder)
+    (training,) = found.training
+    assert training.components == {"motor": ("a", "speed"), "pump": ("b", "c")}
+    assert (training.first, training.last) == (START + simulator.STEP, EVALUATED)
+    (inputs,) = found.inputs
+    assert (inputs.prefix, inputs.step_seconds) == ("in/", 3600)
+    (problem,) = found.problems
+    assert problem.startswith("training/motor/broken.parquet: not a Parquet file")
+    assert read_plan("p", text)["datasets"][0]["key_pattern"] == "{prefix}/{component_name}/*"
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()
 
 
 def test_labels_elsewhere_are_those_that_are_meant(tmp_path: Path) -> None:

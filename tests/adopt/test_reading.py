@@ -93,8 +93,8 @@ def test_answers_are_read_as_the_cli_prints_them() -> None:
     (fact,) = read_answers("saved/model.json", text)
     assert (fact.kind, fact.name, fact.rank) == ("model", "old-pump-model", "answer")
     assert fact.members["TrainingDataStartTime"] == simulator.START
-    assert fact.origin_of(("OffCondition",)) == "saved/model.json, line 16"
-    assert text.splitlines()[15].strip().startswith('"OffCondition"')
+    assert fact.origin_of(("OffCondition",)) == "saved/model.json, line 17"
+    assert text.splitlines()[16].strip().startswith('"OffCondition"')
 
 
 def test_answers_are_read_as_python_prints_them() -> None:

@@ -92,12 +92,15 @@ def test_symbolic_links_are_neither_listed_nor_followed(folders: Place, bucket: 
             lambda key=key: folders.buckets.read(bucket, key),
             lambda key=key: folders.buckets.exists(bucket, key),
             lambda key=key: folders.buckets.write(bucket, key, b"1"),
+            lambda key=key: folders.buckets.write_many(bucket, [(f"{i}/a", b"1") for i in range(20)] + [(key, b"1")]),
             lambda key=key: folders.buckets.delete(bucket, [key]),
         ):
             with pytest.raises(KeyRefusedError, match="is a symbolic link"):
                 attempt()
+        assert "is a symbolic link" in str(folders.buckets.read_many(bucket, [key])[0])
     with pytest.raises(KeyRefusedError, match="is a symbolic link"):
         keys(folders, bucket, "folder/s")
+    assert not list(here.rglob(".openlookout-*")), "what was written of many before the link"
     assert [path.name for path in outside.iterdir()] == ["secret.csv"]
 
 

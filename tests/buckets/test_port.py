@@ -73,6 +73,23 @@ def test_what_is_written_is_read_and_what_is_deleted_is_gone(place: Place, key: 
 
 
 @PROPERTY
+@given(keys=KEY_SETS, missing=KEYS, n_more=st.sampled_from([0, 20]))
+def test_many_are_written_and_read_as_one_by_one(place: Place, keys: list[str], missing: str, n_more: int) -> None:
+    buckets, bucket = place.buckets, place.new_bucket()
+    keys = [*keys, *(f"more/{number}/results.jsonl" for number in range(n_more))]
+    for round_ in (b"former", b"new"):  # Also over what is there.
+        buckets.write_many(bucket, [(key, round_ + key.encode()) for key in keys])
+    assert [found.key for found in buckets.list(bucket, "")] == sorted(keys)
+    asked = [*keys, missing, "a/../b", keys[0]]
+    for key, read in zip(asked, buckets.read_many(bucket, asked), strict=True):
+        if isinstance(read, bytes):
+            assert read == buckets.read(bucket, key) == b"new" + key.encode()
+        else:
+            with pytest.raises(type(read), match=re.escape(str(read))):
+                buckets.read(bucket, key)
+
+
+@PROPERTY
 @given(text=st.text(max_size=12, alphabet=st.characters(categories=["L", "N", "P", "S", "Cs"])))
 def test_any_text_as_a_key_is_served_or_refused_in_a_sentence(place: Place, bucket: str, text: str) -> None:
     try:
@@ -115,6 +132,7 @@ def test_a_hostile_key_is_refused_by_every_method(place: Place, bucket: str, key
         lambda: buckets.read(bucket, key),
         lambda: buckets.exists(bucket, key),
         lambda: buckets.write(bucket, key, b"1"),
+        lambda: buckets.write_many(bucket, [(key, b"1")] * 20),
         lambda: buckets.write_file(bucket, key, path),
         lambda: buckets.delete(bucket, [key]),
     ):

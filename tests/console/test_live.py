@@ -24,16 +24,34 @@ def test_a_failed_execution_says_what_to_do() -> None:
     assert remedy(None) is None
 
 
-def test_a_scheduler_is_stopped_edited_and_started(eyes: Eyes, plant: PlantProcess) -> None:
+def test_a_live_event_shows_its_leading_sensors_beside_what_was_expected(eyes: Eyes) -> None:
+    page = eyes.look("/live/reactor-live")
+    page.locator("table.events tbody th a").last.click()
+    with page.expect_response(lambda answer: "/course" in answer.url) as asked:
+        eyes.settle(page)
+    figure = asked.value.json()
+    band, expected, measured = figure["traces"]
+    assert (band["kind"], expected["name"], measured["name"]) == ("band", "expected", "measured")
+    event = figure["ranges"][0]
+    inside = [y for x, y in zip(measured["x"], measured["y"], strict=True) if event["start"] <= x <= event["end"]]
+    assert inside
+    n = len(expected["x"])
+    outside = [
+        not low <= y <= high
+        for x, y in zip(measured["x"], measured["y"], strict=True)
+        for low, high in [(band["y"][2 * n - 1 - k], band["y"][k]) for k in range(n) if expected["x"][k] == x]
+        if event["start"] <= x <= event["end"]
+    ]
+    assert any(outside)
+    assert page.get_by_text("Order of onset").count() == 1
+
+
+def test_a_scheduler_is_stopped_and_started(eyes: Eyes, plant: PlantProcess) -> None:
     page = eyes.look("/live/air-handler-live")
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text("It is stopping").wait_for()
     name = {"InferenceSchedulerName": "air-handler-live"}
     wait(lambda: plant.client.describe_inference_scheduler(**name))
-    page.get_by_label("Minutes to wait for late files").fill("5")
-    page.get_by_role("button", name="Keep the changes").click()
-    page.get_by_text("The changes are kept.").wait_for()
-    assert plant.client.describe_inference_scheduler(**name)["DataDelayOffsetInMinutes"] == 5
+    page.reload()
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_text("It is running").wait_for()
-    plant.client.update_inference_scheduler(**name, DataDelayOffsetInMinutes=0)

@@ -1,6 +1,7 @@
 """The pages of a model in a browser: what its evaluation found, its versions, its schedule."""
 
 import re
+from datetime import UTC, datetime
 
 from console.conftest import Eyes
 from console.plant import PlantProcess
@@ -35,6 +36,21 @@ def test_zooming_asks_for_finer_scores_and_the_address_keeps_the_range(eyes: Eye
         page.locator("#scores").get_by_role("button", name="All").click()
     figure = asked.value.json()
     assert (figure["start"], figure["end"]) == (figure["first"], figure["last"])
+
+
+def test_what_is_shown_first_was_kept_ready_and_is_what_the_rows_say(eyes: Eyes, plant: PlantProcess) -> None:
+    page = eyes.context().new_page()
+    page.goto("/models/reactor")
+    assert page.locator("svg.sketch path.line").count() + page.locator("#scores[data-drawn]").count()
+    ready = page.request.get("/models/reactor/figures/scores?version=1").json()
+    edges = {name: iso(ready[name]) for name in ("first", "last")}
+    asked = f"/models/reactor/figures/scores?version=1&from={edges['first']}&to={edges['last']}"
+    assert page.request.get(asked).json() == ready
+    assert page.request.get("/models/reactor?from=2026-03-09&to=2026-03-10").text().count("sketch") == 0
+
+
+def iso(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def another_version(plant: PlantProcess) -> int:

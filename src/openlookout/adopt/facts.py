@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-Kind = Literal["dataset", "model", "scheduler", "label_group", "label", "event"]
+Kind = Literal["dataset", "model", "scheduler", "label_group", "label", "event", "retraining_scheduler"]
 
 TIMES = re.compile(r"(StartTime|EndTime|CreatedAt|UpdatedAt|RetrainingStartDate)$")
 EPOCH_MAX = 10_000_000_000  # In 2286; beyond that a number counts milliseconds.
@@ -61,7 +61,16 @@ NAMES: dict[Kind, str] = {
     "label_group": "LabelGroupName",
     "label": "LabelGroupName",
     "event": "InferenceSchedulerName",
+    "retraining_scheduler": "ModelName",
 }
+# What stands in the ARN of a resource that can have tags.
+ARN_KINDS: dict[str, Kind] = {
+    "dataset": "dataset",
+    "model": "model",
+    "inference-scheduler": "scheduler",
+    "label-group": "label_group",
+}
+ARN = re.compile(r"arn:[^:]+:lookoutequipment:[^:]*:[^:]*:([a-z-]+)/([^/]+)/")
 
 
 def fact(
@@ -70,11 +79,22 @@ def fact(
     """Tell what a request's or an answer's members are of; None when they are of nothing that we take over."""
     named = {RENAMED.get(name, name): value for name, value in members.items()}
     kind = _kind(named)
+    if kind is None and "Tags" in named:
+        kind, named = _tagged(named)
     if kind is None:
         return None
     if kind == "dataset" and "DatasetName" not in named:
         named["DatasetName"] = str(named["DatasetArn"]).split("/")[1:2][0]
     return Fact(kind, {name: _value(name, value) for name, value in named.items()}, file, line, rank, lines or {})
+
+
+def _tagged(members: Mapping[str, Any]) -> tuple[Kind | None, dict[str, Any]]:
+    """What the tags of an ARN are of: a TagResource, or what the tagging API answers."""
+    arn = ARN.match(str(members.get("ResourceArn", members.get("ResourceARN", ""))))
+    kind = ARN_KINDS.get(arn[1]) if arn is not None else None
+    if arn is None or kind is None:
+        return None, {}
+    return kind, {NAMES[kind]: arn[2], "Tags": members["Tags"]}
 
 
 def _kind(members: Mapping[str, Any]) -> Kind | None:
@@ -86,7 +106,8 @@ def _kind(members: Mapping[str, Any]) -> Kind | None:
     if "LabelGroupName" in names:
         return "label" if {"StartTime", "EndTime"} <= names else "label_group"
     if "ModelName" in names:
-        return "model" if names & MODEL_MEMBERS else None
+        is_retraining = bool(names & {"RetrainingFrequency", "LookbackWindow"})
+        return "retraining_scheduler" if is_retraining else "model" if names & MODEL_MEMBERS else None
     if "DatasetName" in names:
         return "dataset"
     is_ingestion = "IngestionInputConfiguration" in names and ":dataset/" in str(members.get("DatasetArn"))

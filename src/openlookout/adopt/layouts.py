@@ -1,4 +1,4 @@
-"""What CSV files without any explanation are: training data by one of the key patterns, labels, or inference input."""
+"""What CSV and Parquet files without any explanation are: training data by a key pattern, labels, or input."""
 
 import io
 import re
@@ -13,14 +13,16 @@ import polars as pl
 from openlookout.adopt.leftovers import Place
 from openlookout.adopt.old_results import utc
 from openlookout.buckets.errors import BucketError
-from openlookout.timeseries.csv import BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
 from openlookout.timeseries.inference_input import InputNames, name_time
 from openlookout.timeseries.labels import LabelError, parse_labels
+from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
+from openlookout.timeseries.parquet import ParquetFile
 from openlookout.timeseries.schema import COMPONENT_NAME
 from openlookout.timeseries.timestamps import parse_timestamps
 
 HEAD_BYTES = 1 << 16
-SUFFIX = re.compile(r"\.csv(\.gz)?$", re.IGNORECASE)
+SUFFIX = re.compile(r"\.(csv(\.gz)?|parquet)$", re.IGNORECASE)
 # An input file: component, delimiter, and a time in one of the forms.
 INPUT_NAME = re.compile(r"(.+?)([-_ ]?)(\d{4}(?:-\d{2}){5}|\d{14}|\d{9,10}|\d{13})")
 FORMS = {14: "yyyyMMddHHmmss", 19: "yyyy-MM-dd-HH-mm-ss"}
@@ -85,7 +87,8 @@ def look_into(place: Place, keys: Sequence[str], problems: list[str]) -> list[Sh
         step = max(1, len(found) // LOOKED_INTO_MAX)
         chosen = dict.fromkeys([*found[::step], found[-1]])
         for key in chosen:
-            sheet = _sheet(place, key, problems)
+            look = _parquet_sheet if key.lower().endswith(PARQUET_SUFFIX) else _sheet
+            sheet = look(place, key, problems)
             if sheet is not None:
                 sheets.append(sheet)
     return sheets
@@ -130,6 +133,25 @@ def _chunks(file: CsvFile) -> Iterator[pl.DataFrame]:
             yield chunk.readings
     except NotIngestible:
         return
+
+
+def _parquet_sheet(place: Place, key: str, problems: list[str]) -> Sheet | None:
+    """What a Parquet file is; to tell it, all of its times are read."""
+    try:
+        with place.open(key) as stream:
+            file = ParquetFile(key, stream)
+        times = pl.concat([pl.Series([], dtype=pl.Int64), *(chunk.readings[TIME] for chunk in file.chunks(()))])
+    except BadHeader as error:
+        problems.append(str(error))
+    except NotIngestible as error:
+        problems.append(f"{key}: {error}")
+    except BucketError as error:
+        problems.append(f"{key}: cannot be read: {error}")
+    else:
+        if len(times):
+            return Sheet(place.shown, key, file.header.sensors, (), utc(int(times[0])), utc(int(times[-1])))
+        problems.append(f"{key}: it has no row whose timestamp can be read")
+    return None
 
 
 def _labels(place: Place, key: str, head: bytes) -> tuple[tuple[datetime, datetime], ...] | None:

@@ -37,29 +37,35 @@ class Plan:
     label_groups: list[Entry] = field(default_factory=list)
     models: list[Entry] = field(default_factory=list)
     schedulers: list[Entry] = field(default_factory=list)
+    retraining_schedulers: list[Entry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-SECTIONS = ("datasets", "label_groups", "models", "schedulers")
+SECTIONS = ("datasets", "label_groups", "models", "schedulers", "retraining_schedulers")
 # What a resource may have and must have.
 MEMBERS: dict[str, tuple[set[str], set[str]]] = {
     "source": ({"place", "bucket", "key_prefix", "copy", "labels"}, {"place", "bucket"}),
-    "datasets": ({"name", "prefix", "bucket", "key_pattern", "schema"}, {"name", "prefix"}),
-    "label_groups": ({"name", "fault_codes", "labels"}, {"name"}),
+    "datasets": ({"name", "prefix", "bucket", "key_pattern", "schema", "tags"}, {"name", "prefix"}),
+    "label_groups": ({"name", "fault_codes", "labels", "tags"}, {"name"}),
     "models": (
         {
             *("name", "dataset", "training_start", "training_end", "evaluation_start", "evaluation_end"),
             *("sampling_rate", "off_condition", "labels_prefix", "labels_bucket", "label_group"),
-            *("diagnostics_bucket", "diagnostics_prefix", "sensors"),
+            *("diagnostics_bucket", "diagnostics_prefix", "sensors", "tags"),
         },
         {"name", "dataset"},
     ),
     "schedulers": (
         {
             *("name", "model", "upload_frequency", "delay_minutes", "input_bucket", "input_prefix", "delimiter"),
-            *("timestamp_format", "time_zone_offset", "output_bucket", "output_prefix", "started"),
+            *("timestamp_format", "time_zone_offset", "output_bucket", "output_prefix", "started", "tags"),
         },
         {"name", "model", "upload_frequency", "input_prefix", "output_prefix"},
+    ),
+    # Each has the name of the model that it retrains.
+    "retraining_schedulers": (
+        {"name", "frequency", "lookback", "start", "promote_mode", "started"},
+        {"name", "frequency", "lookback"},
     ),
 }
 
@@ -140,6 +146,12 @@ def _checked(name: str, section: str, entry: Any) -> dict[str, Any]:
     for member in sorted(needed):
         if entry.get(member) is None:
             raise AdoptRefused(f"the plan {name}: {shown} needs '{member}'")
+    tags = entry.get("tags") or {}
+    if not isinstance(tags, Mapping) or not all(isinstance(one, str) for pair in tags.items() for one in pair):
+        raise AdoptRefused(f"the plan {name}: the tags of {shown} must be texts by their keys, as in {{site: north}}")
+    sensors = entry.get("sensors") or []
+    if not isinstance(sensors, list) or not all(isinstance(one, str) for one in sensors):
+        raise AdoptRefused(f"the plan {name}: the sensors of {shown} must be a list of texts")
     return {member: _plain(value) for member, value in entry.items() if value is not None}
 
 

@@ -20,6 +20,8 @@ CALLS = (
     "create_inference_scheduler",
     "create_label_group",
     "create_label",
+    "create_retraining_scheduler",
+    "tag_resource",
 )
 NESTING_MAX = 50
 

@@ -13,6 +13,7 @@ from openlookout.adopt.templates import NoTemplate, read_template
 from openlookout.buckets.errors import BucketError
 
 RESULTS = "results.jsonl"
+RESULTS_PARQUET = "results.parquet"  # The same once more.
 DIAGNOSTICS = "model_diagnostics_results.json.gz"
 
 
@@ -49,7 +50,7 @@ def survey(places: Sequence[Place], tell: Callable[[str], None] = lambda _: None
         tables: list[str] = []
         for info in place.files:
             name = info.key.rpartition("/")[2].lower()
-            if name.endswith((".csv", ".csv.gz")):
+            if name.endswith((".csv", ".csv.gz", ".parquet")) and name != RESULTS_PARQUET:
                 tables.append(info.key)
             elif name in {RESULTS, DIAGNOSTICS}:
                 _old_results(place, info.key, found)

@@ -7,9 +7,11 @@ from typing import Any
 
 from openlookout.api.caller import Caller
 from openlookout.api.service_error import ServiceError
+from openlookout.app.alert_desk import AlertDesk
 from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
 from openlookout.app.snoozes import Snoozes
+from openlookout.app.what_ifs import WhatIfs
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
 from openlookout.operations.tokens import InvalidToken, Tokens
@@ -30,7 +32,9 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
             snoozes=Snoozes(foundation.database, foundation.clock),
-            models=ModelViews(foundation.database, foundation.buckets, views.in_child),
+            what_ifs=WhatIfs(foundation, views.in_child),
+            alerts=AlertDesk(foundation.database, foundation.clock, foundation.settings.console_url),
+            models=ModelViews(foundation.database, foundation.buckets, views.in_child, foundation.bucket_owners),
             service=ConsoleService(foundation, server),
             clock=foundation.clock,
             account=server.account,

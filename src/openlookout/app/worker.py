@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from openlookout.alerts import delivery, silence
 from openlookout.app.foundation import Foundation
 from openlookout.clock import SystemClock
+from openlookout.jobs.apply_limit import ApplyLimit
 from openlookout.jobs.children import Children
 from openlookout.jobs.discard import Discard
 from openlookout.jobs.engine import Job, Queue, Worker
@@ -30,6 +31,7 @@ from openlookout.jobs.train import Train
 from openlookout.jobs.transfer import ImportDataset, ImportVersion
 from openlookout.jobs.unfinished import LOOK_SECONDS as UNFINISHED_LOOK_SECONDS
 from openlookout.jobs.unfinished import Unfinished
+from openlookout.jobs.what_if import WhatIf
 from openlookout.jobs.workplace import Workplace
 from openlookout.logs import logger
 
@@ -119,6 +121,8 @@ def jobs(workplace: Workplace) -> dict[str, Job]:
         "discard": Discard(workplace),
         "import-dataset": ImportDataset(workplace),
         "import-version": ImportVersion(workplace),
+        "what-if": WhatIf(workplace),
+        "apply-limit": ApplyLimit(workplace),
     }
 
 
@@ -133,4 +137,6 @@ def queues(n_children: int) -> tuple[Queue, ...]:
         Queue("discard", 1),
         Queue("import-dataset", 1),
         Queue("import-version", 1),
+        Queue("what-if", 1),
+        Queue("apply-limit", 1),
     )

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
+from openlookout.buckets.errors import BucketError
 from openlookout.buckets.folder import FolderBuckets
 from openlookout.buckets.object_info import READ_BYTES_MAX, ObjectInfo
 from openlookout.buckets.s3 import S3Buckets, connect
@@ -63,6 +64,14 @@ class Buckets(Protocol):
 
         Raises:
             ObjectTooLargeError: it has more than `bytes_max` bytes.
+        """
+        ...
+
+    def read_many(self, bucket: str, keys: Sequence[str]) -> Sequence[bytes | BucketError]:
+        """Give whole objects in the order of their keys, or why one cannot be read: faster than one by one.
+
+        Raises:
+            BucketUnavailableError: an object cannot be read just now.
         """
         ...
 

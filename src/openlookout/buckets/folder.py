@@ -12,6 +12,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -39,14 +40,18 @@ from openlookout.buckets.names import (
 from openlookout.buckets.object_info import READ_BYTES_MAX, ObjectInfo
 
 Entries = list[tuple[str, os.DirEntry[str]]]
+Known = dict[str, tuple[str, bool]]
 
 TEMPORARY_PREFIX = ".openlookout-"
 COPY_BYTES = 2**20
 SYNC_FROM = 16
+SMALL_BYTES = 2**20
 PUBLISH_ATTEMPTS_MAX = 10
 IS_WINDOWS = os.name == "nt"
 # A pipe would keep the reader waiting for ever; a link put there after the check is not followed. 0: not on Windows.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
 class FolderBuckets:
@@ -98,6 +103,18 @@ class FolderBuckets:
             except OSError as error:
                 raise _read_error(bucket, key, Path(file.name), error) from None
 
+    def read_many(self, bucket: str, keys: Sequence[str]) -> Sequence[bytes | BucketError]:
+        contents: list[bytes | BucketError] = []
+        known: Known = {}
+        for key in keys:
+            try:
+                contents.append(self._read_of_many(bucket, key, known))
+            except BucketUnavailableError:
+                raise
+            except BucketError as error:
+                contents.append(error)
+        return contents
+
     def write(self, bucket: str, key: str, content: bytes) -> None:
         self._publish(bucket, key, io.BytesIO(content))
 
@@ -110,23 +127,32 @@ class FolderBuckets:
             for key, content in objects:
                 self.write(bucket, key, content)
             return
-        folder, written = self._folder(bucket), []
+        folder = self._folder(bucket)
+        written: list[tuple[str, str, str]] = []
+        known: Known = {}
         try:
             for key, content in objects:
-                path = self._object(bucket, key)
-                temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+                path, is_there = self._path_of_many(bucket, key, known)
+                if is_there:
+                    _is_there(bucket, key, path)
+                parent = path.rpartition(os.sep)[0]
+                temporary = f"{parent}{os.sep}{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
                 written.append((key, temporary, path))
-                _make_parents(folder, path, temporary)
-                temporary.write_bytes(content)
+                with os.fdopen(_created(folder, parent, temporary, is_there=is_there), "wb") as file:
+                    file.write(content)
+                known[key.rpartition("/")[0]] = parent, True
             # One sync of everything, where two or three for each file would take a hundred times as long.
             os.sync()
             for _key, temporary, path in written:
-                temporary.replace(path)
+                Path(temporary).replace(path)
             os.sync()
-        except OSError as error:
+        except BaseException as error:
             for _key, temporary, _path in written:
-                temporary.unlink(missing_ok=True)
-            raise _write_error(bucket, *written[-1][::2], error) from None
+                Path(temporary).unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
+            key, _, path = written[-1]
+            raise _write_error(bucket, key, Path(path), error) from None
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         folder = self._folder(bucket)
@@ -168,11 +194,54 @@ class FolderBuckets:
         folder = self._folder(bucket)
         check_key(bucket, key)
         segments = key.split("/")
-        if "" in segments:
-            raise refused(bucket, key, "a folder has no empty names: no '/' at the start, no '//'")
-        if any(segment.startswith(TEMPORARY_PREFIX) for segment in segments):
-            raise refused(bucket, key, f"names that begin with '{TEMPORARY_PREFIX}' are for unfinished files")
+        for segment in segments:
+            _usable(bucket, key, segment)
         return self._path(folder, bucket, key)
+
+    def _path_of_many(self, bucket: str, key: str, known: Known) -> tuple[str, bool]:
+        """Give the path of a key, as `_object`, and whether its folder is there.
+
+        `known` has what was found of folders already, by their keys, so that each is looked at once.
+        """
+        if self._windows_names or key.startswith("/"):
+            return str(self._object(bucket, key)), True
+        check_key(bucket, key)
+        above, _, name = key.rpartition("/")
+        folder, is_there = self._folder_of_many(bucket, above, known)
+        return f"{folder}{os.sep}{_usable(bucket, key, name)}", is_there
+
+    def _folder_of_many(self, bucket: str, key: str, known: Known) -> tuple[str, bool]:
+        if key not in known:
+            if not key:
+                known[key] = str(self._folder(bucket)), True
+            else:
+                above, _, name = key.rpartition("/")
+                folder, is_there = self._folder_of_many(bucket, above, known)
+                path = f"{folder}{os.sep}{_usable(bucket, key, name)}"
+                known[key] = path, is_there and _is_there(bucket, key, path)
+        return known[key]
+
+    def _read_of_many(self, bucket: str, key: str, known: Known) -> bytes:
+        path, is_there = self._path_of_many(bucket, key, known)
+        if not is_there:
+            raise _not_found(bucket, key, path)
+        try:
+            descriptor = os.open(path, OPEN_FLAGS)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _linked(bucket, key, path) from None
+            raise _read_error(bucket, key, Path(path), error) from None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _not_found(bucket, key, path)
+            if status.st_size > SMALL_BYTES:
+                return self.read(bucket, key)
+            return os.read(descriptor, status.st_size)
+        except OSError as error:
+            raise _read_error(bucket, key, Path(path), error) from None
+        finally:
+            os.close(descriptor)
 
     def _path(self, folder: Path, bucket: str, key: str) -> Path:
         path = folder
@@ -182,7 +251,7 @@ class FolderBuckets:
                 literal = parent / segment  # A file that a hand has named `50%.csv`.
                 path = literal if literal.exists() else path
             if _is_link(bucket, key, path):
-                raise refused(bucket, key, f"{path} is a symbolic link, which is not followed")
+                raise _linked(bucket, key, path)
         return path
 
     def _walk(self, bucket: str, start: Path, at: str, prefix: str) -> Iterator[ObjectInfo]:
@@ -247,6 +316,44 @@ class FolderBuckets:
             raise _write_error(bucket, key, path, error) from None
 
 
+def _usable(bucket: str, key: str, segment: str) -> str:
+    """Give a segment of a key that a file or a folder can be called by."""
+    if not segment:
+        raise refused(bucket, key, "a folder has no empty names: no '/' at the start, no '//'")
+    if segment.startswith(TEMPORARY_PREFIX):
+        raise refused(bucket, key, f"names that begin with '{TEMPORARY_PREFIX}' are for unfinished files")
+    return segment
+
+
+def _linked(bucket: str, key: str, path: Path | str) -> BucketError:
+    return refused(bucket, key, f"{path} is a symbolic link, which is not followed")
+
+
+def _is_there(bucket: str, key: str, path: str) -> bool:
+    """Whether there is a file or folder; a link is refused. What else is wrong with the name, opening it tells."""
+    try:
+        is_link = stat.S_ISLNK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    if is_link:
+        raise _linked(bucket, key, path)
+    return True
+
+
+def _created(folder: Path, parent: str, temporary: str, *, is_there: bool) -> int:
+    """Make the empty file `temporary` in `parent`, and the folders down to it; give its descriptor."""
+    if not is_there:
+        with suppress(FileExistsError, FileNotFoundError):
+            Path(parent).mkdir()
+    try:
+        return os.open(temporary, CREATE_FLAGS, 0o666)
+    except FileNotFoundError:
+        _make_parents(folder, Path(temporary), Path(temporary))
+        return os.open(temporary, CREATE_FLAGS, 0o666)
+
+
 def _is_link(bucket: str, key: str, path: Path) -> bool:
     try:
         return path.is_symlink()
@@ -295,7 +402,7 @@ def _remove_empty(path: Path, folder: Path) -> None:
             return
 
 
-def _not_found(bucket: str, key: str, path: Path) -> ObjectNotFoundError:
+def _not_found(bucket: str, key: str, path: Path | str) -> ObjectNotFoundError:
     return ObjectNotFoundError(f"bucket '{bucket}' has no object '{key}': there is no file {path}")
 
 

@@ -65,6 +65,10 @@ def scores(diagnostics_prefix: str) -> str:
     return f"{diagnostics_prefix}scores.parquet"
 
 
+def overview(diagnostics_prefix: str) -> str:
+    return f"{diagnostics_prefix}overview.json"
+
+
 def bands(diagnostics_prefix: str) -> str:
     return f"{diagnostics_prefix}bands.json"
 
@@ -85,6 +89,19 @@ def live_state(scheduler_id: str, execution_id: str, attempt: int) -> str:
 def accumulated(model_id: str, execution_id: str, attempt: int) -> str:
     """The prefix of the readings of one attempt of an execution, kept for retraining."""
     return f"models/{model_id}/accumulated/{execution_id}-{attempt}/"
+
+
+def what_if(model_id: str, identity: str) -> str:
+    """The prefix of a what-if of a model, without a slash at its end: each attempt has one below it."""
+    return f"models/{model_id}/what-if/{identity}"
+
+
+def what_if_rows(prefix: str) -> str:
+    return f"{prefix}rows.parquet"
+
+
+def what_if_summary(prefix: str) -> str:
+    return f"{prefix}summary.json"
 
 
 def imported(model_id: str, number: int, attempt: int, data_end: datetime) -> str:

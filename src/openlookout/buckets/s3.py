@@ -43,7 +43,7 @@ BLOCK_BYTES = 8 * 2**20
 PARTS = TransferConfig(multipart_threshold=BLOCK_BYTES, multipart_chunksize=BLOCK_BYTES, max_concurrency=4)
 ATTEMPTS_MAX = 5
 CONNECTIONS_MAX = 32
-WRITERS = 16
+READERS = WRITERS = 16
 BUFFER_BYTES = 2**16
 
 NO_CREDENTIALS = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError)
@@ -123,6 +123,18 @@ class S3Buckets:
                 message = f"the object '{key}' of bucket '{name}' has {reader.size} bytes, {bytes_max} is the limit"
                 raise ObjectTooLargeError(message)
             return reader.readall()
+
+    def read_many(self, bucket: str, keys: Sequence[str]) -> Sequence[bytes | BucketError]:
+        def fetch(key: str) -> bytes | BucketError:
+            try:
+                return self.read(bucket, key)
+            except BucketUnavailableError:
+                raise
+            except BucketError as error:
+                return error
+
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(fetch, keys))
 
     def write(self, bucket: str, key: str, content: bytes) -> None:
         name = self._name(bucket)

@@ -19,6 +19,7 @@ from openlookout.api.errors import (
 from openlookout.api.service_error import ServiceError
 from openlookout.console import sessions, static_files
 from openlookout.console.pages import (
+    alerts,
     datasets,
     events,
     labels,
@@ -27,10 +28,12 @@ from openlookout.console.pages import (
     overview,
     resources,
     retraining,
+    schedulers,
     service,
     sign_in,
     verdicts,
     versions,
+    what_if,
     wizard,
 )
 from openlookout.console.ports import Console
@@ -44,11 +47,14 @@ ROOMS = (
     wizard,
     models,
     versions,
+    what_if,
     retraining,
     events,
+    schedulers,
     live,
     verdicts,
     labels,
+    alerts,
     resources,
     service,
     sign_in,
@@ -87,7 +93,8 @@ def create_console(console: Console) -> Starlette:
     """Give the console's ASGI application."""
     limiter = anyio.CapacityLimiter(THREADS_MAX)
     routes: list[BaseRoute] = [
-        Route(one.path, _endpoint(console, one, limiter), methods=[*one.methods]) for one in PAGES
+        Route(one.path, _endpoint(console, one, limiter), methods=[*one.methods])
+        for one in sorted(PAGES, key=lambda one: one.path.count("{"))  # `/x/edit` is not hidden by `/x/{action}`.
     ]
     routes.append(Route("/static/{version}/{name}", static_files.answer, methods=["GET"]))
     missing = Page("", (), _missing, is_public=False)

@@ -22,6 +22,10 @@ def milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
+def from_milliseconds(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
 def moment(text: str | None, name: str) -> datetime | None:
     """Read a time as addresses and forms hold it, UTC where it says no zone; None for nothing.
 
@@ -41,6 +45,36 @@ def moment(text: str | None, name: str) -> datetime | None:
 def span(query: Mapping[str, str]) -> tuple[datetime | None, datetime | None]:
     """The range that an address asks for: `from` and `to`, each open where absent."""
     return moment(query.get("from"), "from"), moment(query.get("to"), "to")
+
+
+def sketch(figure: Figure) -> Markup:
+    """Give a figure of scores as SVG: what a page shows at once, until the chart that can be zoomed stands there.
+
+    One trace, its ranges and lines; the axes of `static/charts.js` and their room are left out.
+    """
+    start, end = figure["start"], figure["end"]
+    low, high = figure["y"]["low"], figure["y"]["high"]
+    across, up = 1000 / max(end - start, 1), 100 / (high - low)
+    ranges = "".join(
+        f'<rect class="{one["kind"]}" x="{(one["start"] - start) * across:.1f}" y="{100 - 100 * one["y1"]:.1f}" '
+        f'width="{(one["end"] - one["start"]) * across:.1f}" height="{100 * (one["y1"] - one["y0"]):.1f}"/>'
+        for one in figure["ranges"]
+    )
+    heights = [100 - (one["y"] - low) * up for one in figure["lines"]]
+    limits = "".join(f'<line class="limit" x1="0" x2="1000" y1="{y:.1f}" y2="{y:.1f}"/>' for y in heights)
+    (trace,) = figure["traces"]
+    moves, pen = [], "M"
+    for x, y in zip(trace["x"], trace["y"], strict=True):
+        if y is None:
+            pen = "M"
+            continue
+        moves.append(f"{pen}{(x - start) * across:.1f} {100 - (y - low) * up:.1f}")
+        pen = "L"
+    path = f'<path class="line" d="{"".join(moves)}"/>'
+    return Markup(  # noqa: S704  # Numbers, and kinds of ours.
+        f'<svg class="sketch" viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">'
+        f"{ranges}{limits}{path}</svg>"
+    )
 
 
 def sparkline(values: Sequence[float | None], label: str, limit: float | None = None, high: float = 1.0) -> Markup:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -48,17 +49,34 @@ class Leading:
 
 @dataclass(frozen=True)
 class Event:
-    """`sensors` lead, the first most. `is_labelled`: it touches a labelled range; None where nothing was labelled."""
+    """`record`: the evidence as it is kept, None without; `shares`: of each sensor, `{"name", "value"}`.
+
+    `is_labelled`: it touches a labelled range; None where nothing was labelled.
+    """
 
     start: datetime
     end: datetime
-    kind: str | None
-    reason: str | None
-    sensors: Sequence[Leading]
-    onset_order: Sequence[str]
+    record: Mapping[str, Any] | None
+    shares: Sequence[Mapping[str, Any]] = ()
     is_labelled: bool | None = None
     verdict: Verdict | None = None
-    record: Mapping[str, Any] | None = None  # The evidence as it is kept.
+
+    @property
+    def kind(self) -> str | None:
+        return self.record["kind"] if self.record else None
+
+    @property
+    def reason(self) -> str | None:
+        return self.record["reason"] if self.record else None
+
+    @property
+    def onset_order(self) -> Sequence[str]:
+        return self.record["onset_order"] if self.record else ()
+
+    @cached_property
+    def sensors(self) -> Sequence[Leading]:
+        """Those that led, the first most. Read when asked for: of thousands of events a page shows a few."""
+        return leading(self.record, self.shares)
 
     @property
     def key(self) -> str:
@@ -123,9 +141,15 @@ def score(metrics: str | None, kept: Evaluation, verdicts: Sequence[Verdict] = (
     step = timedelta(microseconds=kept.rate_us or 0)
     shares = {one["start"]: one["diagnostics"] for one in said.get("predicted_ranges", ())}
     if kept.events is None:
-        events = [_event(one, None, one["diagnostics"]) for one in said["predicted_ranges"]]
+        events = [
+            Event(moment(one["start"]), moment(one["end"]), None, one["diagnostics"])
+            for one in said["predicted_ranges"]
+        ]
     else:
-        events = [_event(one, one["evidence"], shares.get(one["start"], ())) for one in kept.events]
+        events = [
+            Event(moment(one["start"]), moment(one["end"]), one["evidence"], shares.get(one["start"], ()))
+            for one in kept.events
+        ]
     judged = [_judged(event, ranges, verdicts) for event in events]
     unknown = said.get("unknown_event_metrics", {})
     return Score(
@@ -152,18 +176,6 @@ def leading(evidence: Mapping[str, Any] | None, shares: Iterable[Mapping[str, An
     }
     others = {one["name"]: Leading(one["name"], one["value"]) for one in shares}
     return sorted((others | known).values(), key=lambda one: -one.share)
-
-
-def _event(said: Mapping[str, Any], evidence: Mapping[str, Any] | None, shares: Iterable[Mapping[str, Any]]) -> Event:
-    return Event(
-        start=moment(said["start"]),
-        end=moment(said["end"]),
-        kind=evidence["kind"] if evidence else None,
-        reason=evidence["reason"] if evidence else None,
-        sensors=leading(evidence, shares),
-        onset_order=evidence["onset_order"] if evidence else (),
-        record=evidence,
-    )
 
 
 def _judged(event: Event, ranges: Sequence[tuple[datetime, datetime]], verdicts: Sequence[Verdict]) -> Event:

@@ -78,6 +78,10 @@ class ModelViews(Protocol):
         """
         ...
 
+    def overview(self, caller: Caller, model: str, version: int) -> Series | None:
+        """Give the scores of a version's whole evaluation as `scores` does, at once; None where none was kept ready."""
+        ...
+
     def similar(
         self, caller: Caller, model: str, version: int, evidence: Mapping[str, Any], this: tuple[str, datetime]
     ) -> Sequence[Similar]:
@@ -99,10 +103,11 @@ class ModelViews(Protocol):
         """Give how a sensor's readings are spread: `edges`, shares `then` (training) and `now`, `n_then`, `n_now`."""
         ...
 
-    def file_labels(self, place: Mapping[str, Any]) -> Sequence[tuple[datetime, datetime]]:
+    def file_labels(self, caller: Caller, place: Mapping[str, Any]) -> Sequence[tuple[datetime, datetime]]:
         """Give the ranges that label files in a bucket hold (an S3InputConfiguration).
 
         Raises:
+            AccessDeniedException: the bucket is another account's.
             ValidationException: there is no such file, or one cannot be read.
         """
         ...
@@ -112,4 +117,10 @@ class ModelViews(Protocol):
 
         `start`, `end`, `x` and `measured`; `band_x` with `expected`, `low` and `high`.
         """
+        ...
+
+    def live_course(
+        self, caller: Caller, scheduler: str, sensor: str, event: datetime, span: tuple[datetime, datetime]
+    ) -> Series | None:
+        """Give one sensor around a live event (its begin) as `course` does, at most a week to either side."""
         ...

@@ -1,13 +1,13 @@
 """What the form of a new model says, as requests of the API and as the same calls in boto3. Knows no page."""
 
-import pprint
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from openlookout.api.errors import ValidationException
+from openlookout.console.boto3_code import program
 from openlookout.console.charts import moment
 from openlookout.timeseries.schema import Component, schema_text
 
@@ -124,17 +124,12 @@ def default_ranges(start: datetime, end: datetime) -> dict[str, datetime]:
 
 def as_boto3(planned: Plan, region: str) -> str:
     """The same as a program; ClientTokens are boto3's own."""
-    calls = []
+    calls: list[tuple[str, Mapping[str, Any]]] = []
     if planned.group is not None:
         codes = {"FaultCodes": planned.fault_codes} if planned.fault_codes else {}
-        calls.append(_call("create_label_group", {"LabelGroupName": planned.group, **codes}))
-        calls += [_call("create_label", label_request(planned.group, one)) for one in planned.labels]
-    calls.append(_call("create_model", planned.request))
-    imports = ["import boto3"]
-    if any("datetime(" in one for one in calls):
-        imports = ["from datetime import datetime, timezone", "", *imports]
-    client = f'client = boto3.client("lookoutequipment", region_name="{region}")'
-    return "\n".join([*imports, "", client, *calls])
+        calls.append(("create_label_group", {"LabelGroupName": planned.group, **codes}))
+        calls += [("create_label", label_request(planned.group, one)) for one in planned.labels]
+    return program([*calls, ("create_model", planned.request)], region)
 
 
 def label_request(group: str, label: DrawnLabel) -> dict[str, Any]:
@@ -184,19 +179,3 @@ def _labels(given: Mapping[str, str], request: dict[str, Any]) -> list[DrawnLabe
             request["LabelsInputConfiguration"] = {"LabelGroupName": name}
         return drawn
     return []
-
-
-def _call(method: str, request: Mapping[str, Any]) -> str:
-    lines = [f"client.{method}("]
-    for member, value in request.items():
-        shown = _literal(value).splitlines()
-        lines.append(f"    {member}={shown[0]}" + "".join(f"\n    {one}" for one in shown[1:]) + ",")
-    return "\n".join([*lines, ")"])
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, datetime):
-        at = value.astimezone(UTC)
-        parts = [at.year, at.month, at.day, at.hour, at.minute] + ([at.second] if at.second else [])
-        return f"datetime({', '.join(map(str, parts))}, tzinfo=timezone.utc)"
-    return pprint.pformat(value, width=100, sort_dicts=False)

@@ -36,10 +36,11 @@ class Scores:
     anomaly: Floats
     contribution: Floats
     steady: Steady
+    anyway: Booleans
 
     def taken(self, rows: Booleans) -> "Scores":
         """Those of some rows."""
-        return Scores(self.anomaly[rows], self.contribution[rows], self.steady[rows])
+        return Scores(self.anomaly[rows], self.contribution[rows], self.steady[rows], self.anyway[rows])
 
     @property
     def alarm(self) -> Booleans:

@@ -7,8 +7,9 @@ each other, blocks tell how normal differs from one time to another.
 Two questions, two answers. *Does it alarm* is decided row by row by members that proved steady, mostly with the slow
 levels of wandering sensors taken off: what is smoothed alarms late, and long after the machine is well again. An alarm
 begins with two rows in a row over the limit, or one over what hardly a row of training reached, and is held while the
-last rows together nearly exceed the limit, so that one fault is one event. *How unusual is it*, which orders rows
-within alarms and within the others, is smoothed, and sees levels first of all.
+last rows together nearly exceed the limit, so that one fault is one event. Readings far beyond all of training alarm by
+themselves, for two rows as well. *How unusual is it*, which orders rows within alarms and within the others, is
+smoothed, and sees levels first of all.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores, State
 from openlookout.detection.expectation import Expectation
+from openlookout.detection.extremes import Extremes
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import REACH_ROWS, Member, Scored
@@ -65,7 +67,7 @@ class Ensemble:
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
     views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
     each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
-    begins. `expectation`: what events are explained with.
+    begins. `extremes`: readings that alarm by themselves. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
@@ -76,6 +78,7 @@ class Ensemble:
     ranking: Floats
     limit: float
     peak_limit: float
+    extremes: Extremes
     expectation: Expectation
 
     @property
@@ -97,11 +100,13 @@ class Ensemble:
         state = self._fresh() if state is None else state
         anomaly, contribution = np.full(len(readings), np.nan), np.zeros((len(readings), self.n_sensors))
         steady, units = np.empty(readings.shape, np.float32), np.empty((len(readings), len(self.deciding)))
+        anyway = np.empty(len(readings), np.bool_)
         for first in range(0, len(readings), CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
             chunk, units[rows], state = self._chunk(readings[rows], segment[rows], state)
-            anomaly[rows], contribution[rows], steady[rows] = chunk.anomaly, chunk.contribution, chunk.steady
-        return Scores(anomaly, contribution, steady), units, state
+            anomaly[rows], contribution[rows] = chunk.anomaly, chunk.contribution
+            steady[rows], anyway[rows] = chunk.steady, chunk.anyway
+        return Scores(anomaly, contribution, steady, anyway), units, state
 
     def _fresh(self) -> State:
         return {
@@ -111,6 +116,7 @@ class Ensemble:
             "segment": np.array(-1),
             "is_over": np.zeros((), np.bool_),
             "is_alarm": np.zeros((), np.bool_),
+            "is_far": np.zeros((), np.bool_),
             **self.levels.fresh(),
         }
 
@@ -132,13 +138,17 @@ class Ensemble:
         goes_on = bool(len(segment)) and bool(segment[0] == state["segment"])
         begins = (deciding > self.peak_limit) | twice(over, segment, before=bool(state["is_over"]) or not goes_on)
         alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_alarm"]))
-        anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm, ranking, self.limit))
+        beyond = self.extremes.beyond(readings, steady)
+        far: Booleans = np.logical_or.reduce(beyond, axis=1)
+        anyway = twice(far, segment, before=bool(state["is_far"]) or not goes_on)
+        anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm | anyway, ranking, self.limit))
         contribution = _contribution([share[before:] for _, share in scored], smooth * self.deciding, missing)
+        contribution[far] = (contribution[far] + beyond[far] / beyond[far].sum(axis=1)[:, None]) / 2
         keep = max(len(segments) - REACH_ROWS, 0)
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
-        ends = {"segment": segment, "is_over": over, "is_alarm": alarm}
+        ends = {"segment": segment, "is_over": over, "is_alarm": alarm, "is_far": far}
         last = {name: values[-1:].reshape(()) for name, values in ends.items()} if len(segment) else {}
-        scores = Scores(anomaly, contribution, steady.astype(np.float32))
+        scores = Scores(anomaly, contribution, steady.astype(np.float32), anyway)
         return scores, now, {**state, **kept, **last, **levels}
 
     def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:

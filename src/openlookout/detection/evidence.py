@@ -9,6 +9,7 @@ moved to a new level together. *machine*: all else. The rules are ours; how ofte
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 
@@ -68,6 +69,11 @@ class _Case:
     def begin(self) -> int:
         """The first of the rows that are judged: of a short event also rows before it."""
         return max(min(self.event.first, len(self.event.timestamps) - JUDGED_ROWS_MIN), 0)
+
+    @cached_property
+    def raw(self) -> tuple[Floats, Floats]:
+        """The rows unclipped, and the slow level that was taken off."""
+        return raw_rows(self.event.readings, self.event.steady, self.scaling)
 
     def of(self, event: Rows) -> "_Case":
         return replace(self, event=event)
@@ -145,15 +151,26 @@ def pointwise_expected(
 
 
 def _look(case: _Case, masked: Sequence[int]) -> _Look:
-    event, expectation = case.event, case.expectation
-    rows, _ = raw_rows(event.readings, event.steady, case.scaling)
-    missing = np.isnan(rows)
-    unknown = missing.copy()
+    rows = case.raw[0]
+    expected, wider, sigmas = _against_expected(case, rows, masked)
+    return _Look(rows, expected, wider, sigmas, _excess(sigmas[case.core]))
+
+
+def _excess_without(case: _Case, masked: Sequence[int]) -> Floats:
+    """Give `_look(case, masked).excess` alone, for which only the core matters."""
+    return _excess(_against_expected(case, case.raw[0][case.core], masked)[2])
+
+
+def _against_expected(case: _Case, rows: Floats, masked: Sequence[int]) -> tuple[Floats, Floats, Floats]:
+    unknown = np.isnan(rows)
     unknown[:, list(masked)] = True
-    expected, wider = expectation.expected(rows, unknown)
-    sigmas = np.clip((rows - expected) / (expectation.spread * wider), -FAR, FAR)
-    excess = np.maximum(_squares(sigmas[case.core]).mean(axis=0) - DEVIATES**2, 0.0)
-    return _Look(rows, expected, wider, sigmas, excess)
+    expected, wider = case.expectation.expected(rows, unknown)
+    return expected, wider, np.clip((rows - expected) / (case.expectation.spread * wider), -FAR, FAR)
+
+
+def _excess(sigmas: Floats) -> Floats:
+    excess: Floats = np.maximum(_squares(sigmas).mean(axis=0) - DEVIATES**2, 0.0)
+    return excess
 
 
 def _squares(sigmas: Floats) -> Floats:
@@ -168,14 +185,14 @@ def _suspects(case: _Case) -> tuple[list[int], _Look]:
     if not open_look.excess.any():
         return [], open_look
     masked: list[int] = []
-    look = open_look
+    excess = open_look.excess
     for _ in range(max(min(SUSPECTS_MAX, len(case.names) - 1), 1)):
-        tried = [int(k) for k in np.argsort(-_without(look.excess, masked), kind="stable")[:SUSPECTS_MAX]]
-        looks = {k: _look(case, [*masked, k]) for k in tried if k not in masked}
-        best = min(looks, key=lambda k: _without(looks[k].excess, [*masked, k]).sum())
-        masked, look = [*masked, best], looks[best]
-        if _without(look.excess, masked).sum() <= LEFT_SHARE * look.excess[masked].sum():
-            return masked, look
+        tried = [int(k) for k in np.argsort(-_without(excess, masked), kind="stable")[:SUSPECTS_MAX]]
+        tries = {k: _excess_without(case, [*masked, k]) for k in tried if k not in masked}
+        best = min(tries, key=lambda k: _without(tries[k], [*masked, k]).sum())
+        masked, excess = [*masked, best], tries[best]
+        if _without(excess, masked).sum() <= LEFT_SHARE * excess[masked].sum():
+            return masked, _look(case, masked)
     return [], open_look
 
 
@@ -221,7 +238,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _sensor_event(case: _Case, look: _Look, k: int) -> SensorEvent:
     scaling, expectation, event = case.scaling, case.expectation, case.event
-    _, level = raw_rows(event.readings, event.steady, scaling)
+    _, level = case.raw
     expected = in_units(look.expected, level, scaling)[:, k]
     edges = np.array([expectation.seen_low[k], expectation.seen_high[k]])
     low, high = scaling.center[k] + scaling.scale[k] * (edges + np.median(level[:, k]))
@@ -242,11 +259,11 @@ def _sensor_event(case: _Case, look: _Look, k: int) -> SensorEvent:
 
 def _exchanged(case: _Case, look: _Look) -> tuple[int, int] | None:
     """The two sensors after whose exchange nothing deviates."""
-    before = _look(case, ()).excess.sum()
+    before = _excess_without(case, ()).sum()
     if not before:
         return None
     scaling, event = case.scaling, case.event
-    _, level = raw_rows(event.readings, event.steady, scaling)
+    _, level = case.raw
     for first, second in _exchangeable(case, look, level):
         order = np.arange(event.readings.shape[1])
         order[[first, second]] = second, first
@@ -254,8 +271,7 @@ def _exchanged(case: _Case, look: _Look) -> tuple[int, int] | None:
         steady = soft_clipped((readings - scaling.center) / scaling.scale) - level
         steady = np.where(scaling.is_constant, event.steady, steady)
         rows = Rows(event.timestamps, readings, steady.astype(np.float32), event.first, event.led)
-        back = _look(case.of(rows), ())
-        if back.excess.sum() <= LEFT_SHARE * before:
+        if _excess_without(case.of(rows), ()).sum() <= LEFT_SHARE * before:
             return first, second
     return None
 

@@ -109,7 +109,10 @@ def raw_rows(readings: Floats, steady: Steady, scaling: Scaling) -> tuple[Floats
 
 def _carried(values: Floats) -> Floats:
     """Where there is no value the one before it in the column, or 0."""
-    row = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    row = np.where(missing, 0, np.arange(len(values))[:, None])
     return np.nan_to_num(np.take_along_axis(values, np.maximum.accumulate(row, axis=0), axis=0), nan=0.0)
 
 
@@ -127,7 +130,7 @@ def _expected(gaussian: Gaussian, rows: Floats, unknown: Booleans) -> tuple[Floa
     group = group.ravel()
     for number, row in enumerate(first):
         hidden = np.flatnonzero(unknown[row])
-        mine = group == number
+        mine = slice(None) if len(first) == 1 else group == number
         off = np.where(unknown[mine], 0.0, rows[mine] - mean)
         weight = whole.copy()
         if len(hidden):

@@ -16,16 +16,17 @@ import numpy as np
 
 from openlookout.detection.ensemble import Calibration, Ensemble, View
 from openlookout.detection.expectation import Expectation
+from openlookout.detection.extremes import Extremes
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import Lagged, Level, Tails, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 4
+VERSION = 5
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Level, Lagged, Windowed, Tails, Gaussian, Scaling, Levels, Calibration, Expectation)
+    for kind in (Level, Lagged, Windowed, Tails, Gaussian, Scaling, Levels, Calibration, Expectation, Extremes)
 }
 
 
@@ -67,6 +68,7 @@ def save(detector: Ensemble) -> bytes:
         "peak_limit": detector.peak_limit.hex(),
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
+        "extremes": _put(detector.extremes, "extremes", arrays),
         "expectation": _put(detector.expectation, "expectation", arrays),
         "calibration": _put(detector.calibration, "calibration", arrays),
         "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
@@ -99,6 +101,7 @@ def load(content: bytes) -> Ensemble:
             arrays["ranking"],
             float.fromhex(description["limit"]),
             float.fromhex(description["peak_limit"]),
+            _take(description["extremes"], arrays),
             _take(description["expectation"], arrays),
         )
     except DAMAGED as error:

@@ -9,6 +9,7 @@ from openlookout.detection.choosing import FAILURES_MIN, PLAIN, Option, choose, 
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
 from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided, twice
 from openlookout.detection.expectation import fit_expectation
+from openlookout.detection.extremes import fit_extremes
 from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.levels import Levels, fit_levels
 from openlookout.detection.members import Member, fit_lagged, fit_level, fit_tails, fit_windowed
@@ -137,9 +138,12 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, anomalous: Boolea
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
     )
+    extremes = fit_extremes(readings, use, scaling)
     views, ranking = tuple(each.view for each in fitted), _ranking(fitted)
     deciding, limit, peak_limit = judged.decide(PLAIN)
-    detector = Ensemble(scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, expectation)
+    detector = Ensemble(
+        scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, extremes, expectation
+    )
     failures = [] if anomalous is None else failures_of(anomalous, segment)
     option = _chosen(detector, judged, readings, segment, failures)
     deciding, limit, peak_limit = judged.decide(option)

@@ -38,10 +38,17 @@ class Deciding:
 
     def alarm(self, factor: float) -> Booleans:
         """(n_rows,): where it alarms with both limits multiplied."""
+        return (self._carried(factor) & self.is_scored) | self.anyway
+
+    def possible(self, factor: float) -> Booleans:
+        """(n_rows,): the rows that alarms at this factor or a higher one depend on."""
+        return self._carried(factor) | self.anyway
+
+    def _carried(self, factor: float) -> Booleans:
+        """Alarms, also through rows without a score."""
         limit, peak_limit = self.limit * factor, self.peak_limit * factor
         begins = (self.score > peak_limit) | ((self.score > limit) & (self.before > limit))
-        alarm = holding(begins, self.held > HOLDING_SHARE * limit, self.run, goes_on=False)
-        return (alarm & self.is_scored) | self.anyway
+        return holding(begins, self.held > HOLDING_SHARE * limit, self.run, goes_on=False)
 
     def taken(self, rows: Booleans) -> "Deciding":
         """Those of some rows; where one is left out, a run ends."""
@@ -59,7 +66,7 @@ def deciding(detector: Ensemble, scores: Scores, units: Floats, segment: Integer
     held = decided(smoothed(units, segment, HOLDING_SPAN), detector.deciding)
     nowhere, is_scored = np.zeros(len(score), bool), ~np.isnan(scores.anomaly)
     found = Deciding(score, before, held, is_scored, nowhere, segment, detector.limit, detector.peak_limit)
-    return replace(found, anyway=scores.alarm & ~found.alarm(1.0))
+    return replace(found, anyway=scores.anyway | (scores.alarm & ~found.alarm(1.0)))
 
 
 def with_factor(detector: Ensemble, factor: float) -> Ensemble:
@@ -102,6 +109,40 @@ def outcome(timestamps: Integers, run: Integers, alarm: Booleans, labels: Labels
         known |= _touches(firsts, lasts, label)
     false_us = int((lasts - firsts + rate_us)[~known].sum())
     return Outcome(events, ~known, false_us, warnings)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A stretch that was scored, arrays (n_rows,): `is_shown`, the rows of it that have a reading of their own."""
+
+    timestamps: Integers
+    segment: Integers
+    is_shown: Booleans
+    deciding: Deciding
+    rate_us: int
+
+    def outcome(self, factor: float, labels: Labels) -> Outcome:
+        """What a factor comes to; its events are numbers of all rows."""
+        shown = np.flatnonzero(self.is_shown)
+        alarm = self.deciding.alarm(factor)[shown]
+        found = outcome(self.timestamps[shown], self.segment[shown], alarm, labels, self.rate_us)
+        return replace(found, events=shown[found.events])
+
+    def curve(self, factors: Sequence[float], labels: Labels) -> list[Outcome]:
+        """What ascending factors come to, without their events' rows: each looks at what the one before left."""
+        found = []
+        rows, left = np.arange(len(self.timestamps)), self.deciding
+        shown_before = np.cumsum(self.is_shown)
+        for factor in factors:
+            possible = left.possible(factor)
+            rows, left = rows[possible], left.taken(possible)
+            here = self.is_shown[rows]
+            shown = rows[here]
+            follows = np.diff(shown_before[shown], prepend=0) == 1
+            follows[1:] &= self.segment[shown][1:] == self.segment[shown][:-1]
+            alarm = left.alarm(factor)[here]
+            found.append(outcome(self.timestamps[shown], np.cumsum(~follows), alarm, labels, self.rate_us))
+        return found
 
 
 def _touches(firsts: Integers, lasts: Integers, label: Label) -> Booleans:

@@ -4,7 +4,7 @@ Live equals batch, to the bit: rows look back on what earlier executions accumul
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -101,9 +101,9 @@ def _read(
     files = window_files(listed, components, names, window)
     inputs += [mark(listed[key]) for found in files.values() for _, key in found]
     check_all_found(files, names, window, bucket)
-    sizes = {key: listed[key].size for found in files.values() for _, key in found}
     keys = {component: tuple(key for _, key in found) for component, found in files.items()}
-    check_files(keys, sizes, job["limits"])
+    n_bytes = sum(listed[key].size for named in keys.values() for key in named)
+    check_files({component: len(named) for component, named in keys.items()}, n_bytes, job["limits"])
     fresh, allowance = {}, Allowance(job["limits"]["unpacked_bytes"])
     for component in version.schema:
         with ExitStack() as stack:
@@ -128,12 +128,11 @@ def mark(found: ObjectInfo) -> str:
     return hashlib.blake2s(f"{found.key}|{found.etag}|{found.size}".encode(), digest_size=6).hexdigest()
 
 
-def check_files(keys: Mapping[str, Sequence[str]], sizes: Mapping[str, int], limits: Mapping[str, int]) -> None:
+def check_files(n_files: Mapping[str, int], n_bytes: int, limits: Mapping[str, int]) -> None:
     """Raises InvalidInput: there are more files of a component, or more bytes, than one execution may have."""
-    for component, named in keys.items():
-        if len(named) > limits["files"]:
-            raise InvalidInput(f"Component '{component}' has {len(named)} files; {limits['files']} is the quota.")
-    n_bytes = sum(sizes[key] for named in keys.values() for key in named)
+    for component, n in n_files.items():
+        if n > limits["files"]:
+            raise InvalidInput(f"Component '{component}' has {n} files; {limits['files']} is the quota.")
     if n_bytes > limits["bytes"]:
         raise InvalidInput(f"The files of the execution have {n_bytes} bytes; {limits['bytes']} is the quota.")
 

@@ -1,16 +1,11 @@
-"""Labels of a training, from where the model's configuration says: files under a prefix, or a label group."""
+"""Where the labels of a training are, as the model's configuration says: files under a prefix, or a label group."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from openlookout.buckets.buckets import Buckets
-from openlookout.detection.evaluate import Labels
 from openlookout.store.tables import label, label_group, to_microseconds
-from openlookout.timeseries.labels import LabelError, parse_labels
-
-LABEL_FILE_BYTES_MAX = 64 * 2**20
 
 # Rating -> the ranges with it, [start_us, end_us] each: plain, for it is sent to a child.
 GroupLabels = Mapping[str, Sequence[Sequence[int]]]
@@ -40,25 +35,3 @@ def _group_labels(connection: Connection, group_id: str) -> GroupLabels:
     for row in rows:
         found[row.rating].append([to_microseconds(row.started_at), to_microseconds(row.ended_at)])
     return found
-
-
-def read_labels(buckets: Buckets, place: Mapping[str, Any] | None, group: GroupLabels | None) -> Labels:
-    """Give all labels: of the files below the place's prefix, or of the group; none without either.
-
-    Raises:
-        LabelError: there is no file, or one cannot be read.
-    """
-    if group is not None:
-        return Labels(*([(start, end) for start, end in group[kind]] for kind in ("ANOMALY", "NO_ANOMALY", "NEUTRAL")))
-    if place is None:
-        return Labels()
-    bucket, prefix = place["Bucket"], place.get("Prefix", "")
-    labels: list[tuple[int, int]] = []
-    keys = [found for found in buckets.list(bucket, prefix) if not found.key.endswith("/")]
-    if not keys:
-        raise LabelError(f"no label file was found under s3://{bucket}/{prefix}")
-    for found in keys:
-        if found.size > LABEL_FILE_BYTES_MAX:
-            raise LabelError(f"label file '{found.key}' has {found.size} bytes; {LABEL_FILE_BYTES_MAX} is the limit")
-        labels += parse_labels(found.key, buckets.read(bucket, found.key))
-    return Labels(anomalies=sorted(labels))

@@ -7,7 +7,10 @@ While a replay runs, the scheduler's executions wait; see jobs/turns.py.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -16,7 +19,7 @@ from openlookout.alerts.notes import note_replayed
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs import checkpoints
 from openlookout.jobs.engine import Steps
-from openlookout.jobs.replay_plan import Planned, Subject, beginning, parts, subject, windows
+from openlookout.jobs.replay_plan import Planned, Subject, beginning, keeps_state, parts, stretches, subject, windows
 from openlookout.jobs.replay_rows import Changes, note_events, publish_readings, replace_events
 from openlookout.jobs.replay_work import read_part, score_part
 from openlookout.jobs.turns import enqueue_next
@@ -40,6 +43,14 @@ class Superseded(Exception):
     """Another attempt does the replay, or its scheduler was deleted."""
 
 
+@dataclass(frozen=True)
+class _Reached:
+    """How far a replay came with a part: of its progress what is new, and keys of states that it needs no more."""
+
+    progress: Answer
+    unnamed: Sequence[str | None]
+
+
 class Replay:
     """The job behind `openlookout replay` and behind files that come late."""
 
@@ -51,7 +62,10 @@ class Replay:
         attempt = begin(self._workplace, steps, REPLAY, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
-        answer = steps.run("replay", self._work, identity, attempt)
+        try:
+            answer = steps.run("replay", self._work, identity, attempt)
+        finally:
+            Path(self._index(identity, attempt)).unlink(missing_ok=True)
         if "failed" in answer:
             self.abandon(identity, answer["failed"], attempt)
             return
@@ -78,10 +92,11 @@ class Replay:
             it = self._begun(identity, attempt)
             with self._workplace.database.reading() as connection:
                 planned = windows(connection, it, it.row.progress["position_us"], self._workplace.now())
-            for part, read in self._read(it, attempt, planned):
+            kept_from_us = self._kept_from_us(planned)
+            for part, read in self._read(it, attempt, planned, kept_from_us):
                 if "failed" in read:
                     return {"failed": read["failed"]}
-                failed = self._score(it, attempt, part, read)
+                failed = self._score(it, attempt, part, read, kept_from_us)
                 if failed is not None:
                     return {"failed": failed}
         except Superseded:
@@ -100,19 +115,23 @@ class Replay:
                 assert it is not None
         return it
 
+    def _kept_from_us(self, planned: Sequence[Planned]) -> int:
+        """From which time on the states at full hours are kept: as long as late files may correct the results."""
+        newest = from_microseconds(planned[-1].end_us) if planned else self._workplace.now()
+        late = self._workplace.late
+        return to_microseconds(newest - late - checkpoints.SPARE) if late else to_microseconds(newest) + 1
+
     def _read(
-        self, it: Subject, attempt: int, planned: Sequence[Planned]
+        self, it: Subject, attempt: int, planned: Sequence[Planned], kept_from_us: int
     ) -> Iterator[tuple[Sequence[Planned], dict[str, Any]]]:
         """Give each part with what a child read of it, and read the next one meanwhile."""
         rows_a_window = int(it.frequency.total_seconds() * 1e6 // it.version.sampling_rate_us)
-        newest = from_microseconds(planned[-1].end_us) if planned else self._workplace.now()
-        late = self._workplace.late
-        since = to_microseconds(newest - late - checkpoints.SPARE) if late else to_microseconds(newest) + 1
 
         def read(part: Sequence[Planned]) -> dict[str, Any]:
             job = {
                 **self._job(it, attempt),
                 "input": it.row.input,
+                "index": self._index(it.row.id, attempt),
                 "windows": [(one.start_us, one.end_us, one.reads_files, one.kept) for one in part],
                 "limits": {
                     "files": self._workplace.limits.inference_files,
@@ -121,7 +140,7 @@ class Replay:
             }
             return self._workplace.children.run(PART_SECONDS_MAX, read_part, self._workplace.buckets, job)
 
-        waiting = list(parts(planned, rows_a_window, since))
+        waiting = list(parts(planned, rows_a_window, kept_from_us))
         with ThreadPoolExecutor(1) as ahead:
             reading: Future[dict[str, Any]] | None = None
             while waiting or reading is not None:
@@ -139,7 +158,7 @@ class Replay:
                     reading = ahead.submit(read, part)
                 yield done, answer
 
-    def _score(self, it: Subject, attempt: int, part: Sequence[Planned], read: Answer) -> str | None:
+    def _score(self, it: Subject, attempt: int, part: Sequence[Planned], read: Answer, kept_from_us: int) -> str | None:
         """Score a part and publish it; give why it cannot be."""
         told = read["windows"]
         numbers = [n for n, window in enumerate(part) if _has_results(window, told[n])]
@@ -147,7 +166,9 @@ class Replay:
             now = subject(connection, it.row.id)
         if now is None:
             raise Superseded
-        scored: dict[str, Any] = {"state_key": now.row.progress["state_key"], "windows": [], "events": []}
+        scored: dict[str, Any] = {"state_keys": [], "windows": [], "events": []}
+        wanted = set(numbers)
+        cut = [(stretch, [n for n in stretch if n in wanted]) for stretch in stretches(part, kept_from_us)]
         if numbers:
             chosen = [part[n] for n in numbers]
             job = {
@@ -156,6 +177,7 @@ class Replay:
                 "state_key": now.row.progress["state_key"],
                 "output": it.row.output,
                 "windows": [(one.start_us, one.end_us, one.is_shown, _revision(one)) for one in chosen],
+                "stretches": [len(scored_ones) for _, scored_ones in cut if scored_ones],
                 "is_parquet_wanted": self._workplace.is_parquet_wanted,
                 "scores_after_us": to_microseconds(self._workplace.now() - self._workplace.scores_kept_for),
             }
@@ -170,41 +192,50 @@ class Replay:
             prefixes = publish_readings(connection, now, [part[n] for n in numbers], read["prefix"])
             if _is_training(connection, it.row.model_id):
                 prefixes = []  # A retraining may be reading them just now.
-            states = self._advance(connection, now, attempt, part[-1], changes, scored)
+            ends = [(part[stretch[-1]], len(scored_ones)) for stretch, scored_ones in cut]
+            reached = self._reach(connection, now, ends, scored, kept_from_us)
+            states = self._advance(connection, now, attempt, changes, reached)
         self._tidy([*prefixes, *states])
         return None
 
-    def _advance(  # noqa: PLR0917
+    def _reach(
         self,
         connection: Connection,
         it: Subject,
-        attempt: int,
-        last: Planned,
-        changes: Changes,
+        ends: Sequence[tuple[Planned, int]],
         scored: Answer,
-    ) -> list[str]:
-        """Note that a part is done, `last` its last window; give the keys of states that no row names any more."""
-        progress = dict(it.row.progress)
+        kept_from_us: int,
+    ) -> _Reached:
+        """Note the events of a part's stretches, and keep the states after them that are to be kept.
+
+        `ends`: the last window of each stretch, and how many of its windows were scored.
+        """
+        progress, last = it.row.progress, ends[-1][0]
         begin, end = from_microseconds(progress["position_us"] + 1), from_microseconds(last.end_us)
-        unnamed = checkpoints.forget(connection, it.row.scheduler_id, begin, end)
-        unnamed.append(progress["state_key"])
-        event = note_events(connection, it.row.id, scored["events"], progress["event"])
-        progress |= {
-            "position_us": last.end_us,
-            "state_key": scored["state_key"],
-            "event": event,
-            "n_scored": progress["n_scored"] + changes.n_scored,
-            "n_revised": progress["n_revised"] + changes.n_revised,
-            "n_failed": progress["n_failed"] + changes.n_failed,
-        }
+        unnamed = [*checkpoints.forget(connection, it.row.scheduler_id, begin, end), progress["state_key"]]
+        state_key, event = progress["state_key"], progress["event"]
+        events, keys = iter(scored["events"]), iter(scored["state_keys"])
+        for window, n_scored in ends:
+            if n_scored:
+                event = note_events(connection, it.row.id, list(islice(events, n_scored)), event)
+                state_key = next(keys)
+            if state_key is not None and keeps_state(window, kept_from_us):
+                after = (it.version.version, state_key, event)
+                checkpoints.keep(connection, it.row.scheduler_id, from_microseconds(window.end_us), after)
+        latest = progress["latest"]
         if scored["events"]:
-            progress["latest"] = "ANOMALOUS" if scored["events"][-1] else "NORMAL"
-        self._note(connection, it.row.id, attempt, progress)
-        is_due = checkpoints.is_due(from_microseconds(last.start_us), end)
-        if self._workplace.late and is_due and progress["state_key"] is not None:
-            after = (it.version.version, progress["state_key"], event)
-            checkpoints.keep(connection, it.row.scheduler_id, end, after)
-        return self._unnamed(connection, it, unnamed, progress["state_key"])
+            latest = "ANOMALOUS" if scored["events"][-1] else "NORMAL"
+        now = {"position_us": last.end_us, "state_key": state_key, "event": event, "latest": latest}
+        return _Reached(now, unnamed)
+
+    def _advance(
+        self, connection: Connection, it: Subject, attempt: int, changes: Changes, reached: _Reached
+    ) -> list[str]:
+        """Note that a part is done; give the keys of states that no row names any more."""
+        earlier = it.row.progress
+        counts = {name: earlier[name] + getattr(changes, name) for name in ("n_scored", "n_revised", "n_failed")}
+        self._note(connection, it.row.id, attempt, {**earlier, **reached.progress, **counts})
+        return self._unnamed(connection, it, reached.unnamed, reached.progress["state_key"])
 
     def _unnamed(self, connection: Connection, it: Subject, keys: Sequence[str | None], used: str | None) -> list[str]:
         """Of keys of states, those that neither the scheduler nor a checkpoint names, nor the replay uses."""
@@ -257,6 +288,10 @@ class Replay:
         for prefix in unnamed:
             if prefix.endswith("/"):
                 buckets.delete_prefix(SERVICE, prefix)
+
+    def _index(self, identity: str, attempt: int) -> str:
+        """Where the children keep which input files there are."""
+        return str(Path(self._workplace.scratch, f"replay-{identity}-{attempt}.json"))
 
     def _job(self, it: Subject, attempt: int) -> dict[str, Any]:
         return {

@@ -4,25 +4,26 @@ Gives, for each window, to the bit what `timeseries/inference_input.py` gives fo
 """
 
 import io
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from openlookout.buckets.buckets import Buckets, BucketSettings, open_buckets
-from openlookout.buckets.errors import BucketError, BucketUnavailableError
-from openlookout.buckets.object_info import ObjectInfo
+from openlookout.buckets.errors import BucketError
+from openlookout.jobs.inference_work import mark
 from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
 from openlookout.timeseries.inference_input import InputNames, Window, readings_of_name
 from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
 from openlookout.timeseries.parquet import open_sensor_file
 from openlookout.timeseries.schema import Component
 
-READERS = 8
 GULP_BYTES = 32 << 20
 GULP_FILES = 1024
 FILE = "@file"
@@ -34,63 +35,78 @@ Found = Mapping[str, Sequence[int]]  # Component -> numbers of its files in the 
 
 @dataclass(frozen=True)
 class FileIndex:
-    """The input files under a prefix. By component: the times in their names, ascending, and the keys beside them.
+    """The input files under a prefix. By component, in this order: the times in their names, ascending, and beside
+    them keys, sizes in bytes and marks.
 
     `doubtful`: keys that may be a file of several components, and which, the one with the longest name first.
     """
 
-    infos: Mapping[str, ObjectInfo]
     times: Mapping[str, Sequence[int]]
     keys: Mapping[str, Sequence[str]]
+    sizes: Mapping[str, Sequence[int]]
+    marks: Mapping[str, Sequence[str]]
     doubtful: Mapping[str, Sequence[tuple[str, int]]]
 
     def of_window(self, window: Window) -> Found:
         """Give the files of each component that may hold rows of the window, those that `window_files` gives."""
         earliest, latest = window.start_us - window.frequency_us, window.end_us + window.frequency_us
-        found = {}
+        found: dict[str, Sequence[int]] = {}
         for component, times in self.times.items():
             numbers = range(bisect_left(times, earliest), bisect_right(times, latest))
             if self.doubtful:
                 found[component] = [n for n in numbers if self._is_of(component, n, earliest, latest)]
             else:
-                found[component] = list(numbers)
+                found[component] = numbers
         return found
 
     def _is_of(self, component: str, number: int, earliest: int, latest: int) -> bool:
         readings = self.doubtful.get(self.keys[component][number], ())
         return next((name for name, time in readings if earliest <= time <= latest), component) == component
 
-    def files(self, found: Found) -> list[ObjectInfo]:
-        """Give what was listed of the files found."""
-        return [self.infos[self.keys[component][n]] for component, numbers in found.items() for n in numbers]
+    def n_bytes(self, found: Found) -> int:
+        """The size of the files found, in all."""
+        return sum(self.sizes[component][n] for component, numbers in found.items() for n in numbers)
+
+    def marks_of(self, found: Found) -> list[str]:
+        """The marks of the files found."""
+        return [self.marks[component][n] for component, numbers in found.items() for n in numbers]
 
 
 @lru_cache(maxsize=1)
 def file_index(
-    settings: BucketSettings, bucket: str, names: InputNames, components: tuple[str, ...], run: str
+    settings: BucketSettings, bucket: str, names: InputNames, components: tuple[str, ...], kept: str
 ) -> FileIndex:
-    """Give the files under the prefix, listed once for each `run` in each child: a year's listing takes seconds."""
-    assert run
+    """Give the files under the prefix, listed once and kept in the local file `kept`: a year's listing takes seconds.
+
+    The children that read take turns, and the file is of this replay and this attempt alone.
+    """
+    file = Path(kept)
+    if file.exists():
+        return FileIndex(**json.loads(file.read_bytes()))
+    index = _listed(settings, bucket, names, components)
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(vars(index)))
+    unfinished.replace(file)
+    return index
+
+
+def _listed(settings: BucketSettings, bucket: str, names: InputNames, components: tuple[str, ...]) -> FileIndex:
     longest_first = sorted(components, key=len, reverse=True)
-    infos: dict[str, ObjectInfo] = {}
-    found: dict[str, list[tuple[int, str]]] = {component: [] for component in components}
+    found: dict[str, list[tuple[int, str, int, str]]] = {component: [] for component in components}
     doubtful: dict[str, list[tuple[str, int]]] = {}
     for info in open_buckets(settings).list(bucket, names.prefix):
         readings = list(readings_of_name(info.key, longest_first, names))
-        if readings:
-            infos[info.key] = info
         if len(readings) > 1:
             doubtful[info.key] = readings
         for component, time in readings:
-            found[component].append((time, info.key))
-    for files in found.values():
+            found[component].append((time, info.key, info.size, mark(info)))
+    columns: list[dict[str, list[Any]]] = [{}, {}, {}, {}]
+    for component, files in found.items():
         files.sort()
-    return FileIndex(
-        infos,
-        {component: [time for time, _ in files] for component, files in found.items()},
-        {component: [key for _, key in files] for component, files in found.items()},
-        doubtful,
-    )
+        for column, values in zip(columns, zip(*files, strict=True) if files else ((), (), (), ()), strict=True):
+            column[component] = list(values)
+    times, keys, sizes, marks = columns
+    return FileIndex(times, keys, sizes, marks, doubtful)
 
 
 @dataclass(frozen=True)
@@ -114,27 +130,18 @@ def read_files(buckets: Buckets, bucket: str, keys: Sequence[str], component: Co
     frames: list[pl.DataFrame] = []
     errors: dict[str, Exception] = {}
 
-    def fetch(key: str) -> bytes | BucketError:
-        try:
-            return buckets.read(bucket, key)
-        except BucketUnavailableError:
-            raise
-        except BucketError as error:
-            return error
-
-    with ThreadPoolExecutor(READERS) as readers:
-        for first in range(0, len(keys), GULP_FILES):
-            some = keys[first : first + GULP_FILES]
-            contents = list(readers.map(fetch, some))
-            for numbers in _alike(some, contents):
-                frame = _together([contents[n] for n in numbers], component) if len(numbers) > 1 else None
-                if frame is not None:
-                    frames.append(frame.with_columns(pl.col(FILE).replace_strict(dict(enumerate(numbers))) + first))
-                    continue
-                for number in numbers:
-                    one = _alone(some[number], contents[number], component, errors)
-                    if one is not None:
-                        frames.append(one.with_columns(pl.lit(first + number, pl.Int64).alias(FILE)))
+    for first in range(0, len(keys), GULP_FILES):
+        some = keys[first : first + GULP_FILES]
+        contents = buckets.read_many(bucket, some)
+        for numbers in _alike(some, contents):
+            frame = _together([contents[n] for n in numbers], component) if len(numbers) > 1 else None
+            if frame is not None:
+                frames.append(frame.with_columns(pl.col(FILE) + (first + numbers[0])))
+                continue
+            for number in numbers:
+                one = _alone(some[number], contents[number], component, errors)
+                if one is not None:
+                    frames.append(one.with_columns(pl.lit(first + number, pl.Int64).alias(FILE)))
     empty = pl.DataFrame(schema={TIME: pl.Int64, FILE: pl.Int64} | dict.fromkeys(component.sensors, pl.Float64))
     return Rows(pl.concat([empty, *frames], how="diagonal"), errors)
 

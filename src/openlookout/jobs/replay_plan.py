@@ -29,6 +29,7 @@ from openlookout.store.tables import (
 # What one part may be: bounds of a child's memory, and of what is done again after a crash.
 WINDOWS_MAX = 8192
 ROWS_MAX = 20_000
+STATES_MAX = 6
 
 
 @dataclass(frozen=True)
@@ -145,17 +146,31 @@ def windows(connection: Connection, it: Subject, position_us: int, now: datetime
     return sorted([*planned, *new], key=lambda window: window.start_us)
 
 
-def parts(planned: Sequence[Planned], rows_a_window: int, checkpoints_from_us: int) -> Iterator[Sequence[Planned]]:
-    """Cut windows into parts; from a time on, each part ends where a checkpoint is due."""
-    first = 0
+def parts(planned: Sequence[Planned], rows_a_window: int, kept_from_us: int) -> Iterator[Sequence[Planned]]:
+    """Cut windows into parts; from the time on from which states are kept they are short: those are corrected soon."""
+    first = n_kept = 0
     windows_max = max(1, min(WINDOWS_MAX, ROWS_MAX // max(1, rows_a_window)))
     for number, window in enumerate(planned, 1):
-        ends = window.end_us >= checkpoints_from_us and checkpoints.is_due(
-            from_microseconds(window.start_us), from_microseconds(window.end_us)
-        )
-        if ends or number - first == windows_max or number == len(planned):
+        n_kept += keeps_state(window, kept_from_us)
+        if n_kept == STATES_MAX or number - first == windows_max or number == len(planned):
             yield planned[first:number]
-            first = number
+            first, n_kept = number, 0
+
+
+def keeps_state(window: Planned, kept_from_us: int) -> bool:
+    """Whether the state after a window is kept, for late files to go on from."""
+    start, end = from_microseconds(window.start_us), from_microseconds(window.end_us)
+    return window.end_us >= kept_from_us and checkpoints.is_due(start, end)
+
+
+def stretches(part: Sequence[Planned], kept_from_us: int) -> list[list[int]]:
+    """The numbers of a part's windows, cut after each whose state is kept."""
+    cut: list[list[int]] = [[]]
+    for number, window in enumerate(part):
+        cut[-1].append(number)
+        if keeps_state(window, kept_from_us):
+            cut.append([])
+    return [numbers for numbers in cut if numbers]
 
 
 def _limit(connection: Connection, it: Subject, now: datetime) -> datetime:

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import polars as pl
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
 from openlookout.buckets.errors import BucketError
-from openlookout.jobs.replay_files import FILE, READERS, FileIndex, Found, read_files
+from openlookout.jobs.replay_files import FILE, FileIndex, Found, read_files
 from openlookout.jobs.windows import window_of
 from openlookout.timeseries.columnar import Readings, from_frame
 from openlookout.timeseries.csv import TIME, BadHeader
@@ -104,14 +103,14 @@ def _kept(buckets: Buckets, schema: Sequence[Component], windows: Sequence[Any])
         if prefix is not None:
             of_prefix.setdefault(prefix, []).append((start_us, end_us))
     frames = []
-    with ThreadPoolExecutor(READERS) as readers:
-        for component in schema:
-            keys = [layout.accumulated_part(prefix, component.name) for prefix in of_prefix]
-            pieces = [pl.DataFrame(schema={TIME: pl.Int64} | dict.fromkeys(component.sensors, pl.Float64))]
-            contents = readers.map(lambda key: buckets.read(SERVICE, key), keys)
-            for content, ranges in zip(contents, of_prefix.values(), strict=True):
-                starts, ends = (np.array([one[i] for one in ranges], np.int64) for i in (0, 1))
-                piece = pl.read_parquet(io.BytesIO(content))
-                pieces.append(piece.filter(_own(piece, starts, ends) >= 0))
-            frames.append(pl.concat(pieces, how="diagonal"))
+    for component in schema:
+        keys = [layout.accumulated_part(prefix, component.name) for prefix in of_prefix]
+        pieces = [pl.DataFrame(schema={TIME: pl.Int64} | dict.fromkeys(component.sensors, pl.Float64))]
+        for content, ranges in zip(buckets.read_many(SERVICE, keys), of_prefix.values(), strict=True):
+            if isinstance(content, BucketError):
+                raise content
+            starts, ends = (np.array([one[i] for one in ranges], np.int64) for i in (0, 1))
+            piece = pl.read_parquet(io.BytesIO(content))
+            pieces.append(piece.filter(_own(piece, starts, ends) >= 0))
+        frames.append(pl.concat(pieces, how="diagonal"))
     return frames

@@ -5,16 +5,17 @@ what an execution would have written.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
-from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.buckets.errors import BucketError, BucketUnavailableError, ObjectNotFoundError
 from openlookout.detection.recent import Explained
-from openlookout.jobs.inference_work import check_files, input_names, instant, mark, open_version
+from openlookout.jobs.inference_work import check_files, input_names, instant, open_version
 from openlookout.jobs.live_scoring import Stretch, plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.replay_files import FileIndex, Found, file_index
@@ -22,7 +23,7 @@ from openlookout.jobs.replay_readings import part_readings
 from openlookout.jobs.results import evidence_lines, lines, results_parquet, scored_rows
 from openlookout.jobs.version_files import VersionFiles
 from openlookout.jobs.windows import window_of
-from openlookout.timeseries.columnar import read_readings, readings_to_parquet
+from openlookout.timeseries.columnar import Readings, read_readings, readings_to_parquet
 from openlookout.timeseries.inference_input import InvalidInput, Window, missing_sentence
 
 PART_BYTES = 256 << 20
@@ -42,17 +43,17 @@ def read_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
     names, bucket = input_names(job["input"]), job["input"]["S3InputConfiguration"]["Bucket"]
     components = tuple(component.name for component in version.schema)
     try:
-        index = file_index(settings, bucket, names, components, f"{job['id']}-{job['attempt']}")
+        index = file_index(settings, bucket, names, components, job["index"])
         told: list[dict[str, Any]] = []
         chosen: list[Found] = []
         n_bytes = 0
         for start_us, end_us, reads_files, _kept in job["windows"]:
             window = Window(start_us, end_us, end_us - start_us)
             found = index.of_window(window) if reads_files else {}
-            n_bytes += sum(info.size for info in index.files(found)) // 3  # Each is among those of three windows.
+            n_bytes += index.n_bytes(found) // 3  # Each is among those of three windows.
             if n_bytes > PART_BYTES and told:
                 break
-            one: dict[str, Any] = {"inputs": [mark(info) for info in index.files(found)]}
+            one: dict[str, Any] = {"inputs": index.marks_of(found)}
             missing = next((component for component, numbers in found.items() if not numbers), None)
             if missing is not None:
                 one |= {"failed": missing_sentence(missing, names, window, bucket), "is_missing": True}
@@ -73,11 +74,10 @@ def read_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
 
 
 def _too_much(index: FileIndex, found: Found, limits: Mapping[str, int], window: Window) -> str | None:
-    keys = {component: [index.keys[component][n] for n in numbers] for component, numbers in found.items()}
-    sizes = {info.key: info.size for info in index.files(found)}
     bytes_max = limits["bytes_a_minute"] * (window.frequency_us // MINUTE_US)
+    n_files = {component: len(numbers) for component, numbers in found.items()}
     try:
-        check_files(keys, sizes, {"files": limits["files"], "bytes": bytes_max})
+        check_files(n_files, index.n_bytes(found), {"files": limits["files"], "bytes": bytes_max})
     except InvalidInput as error:
         return str(error)
     return None
@@ -87,8 +87,9 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
     """Score the windows of a part that have readings; write their results and the state after them.
 
     `windows` of the job: start, end, whether results are written, and the revision that they have (None: no results of
-    ours). Gives, by window, `key` and `revision` of its results, whether they `changed`, its `rows` if it ends after
-    `scores_after_us`, and the `events` in it.
+    ours); `stretches`: how many windows are scored before the next state is written. Gives `state_keys` and, by
+    window, `key` and `revision` of its results, whether they `changed`, its `rows` if it ends after `scores_after_us`,
+    and the `events` in it.
     """
     buckets = open_buckets(settings)
     version = open_version(settings, job["version_prefix"])
@@ -103,21 +104,47 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
             for component in version.schema
         }
         state = LiveState() if job["state_key"] is None else restore(buckets.read(SERVICE, job["state_key"]))
-        stretch = score_stretch(version, state, fresh, windows[0][0], windows[-1][1])
-        texts = _texts(stretch, version, windows)
-        explained = _explained(stretch, windows)
-        tables = _tables(stretch, version, windows) if job["is_parquet_wanted"] else None
-        told = _write_results(buckets, job["output"], windows, texts, explained, tables)
-        for one, rows in zip(told, _scored_rows(stretch, windows, job["scores_after_us"]), strict=True):
-            one["rows"] = rows
-        state_key = layout.live_state(job["scheduler_id"], f"{job['id']}-{windows[0][0]}", job["attempt"])
-        buckets.write(SERVICE, state_key, dump(stretch.state))
+        found, state_keys, remaining = _Found(), [], iter(windows)
+        for n_windows in job["stretches"]:
+            some = list(islice(remaining, n_windows))
+            start_us, end_us = some[0][0], some[-1][1]
+            own = {name: _between(readings, start_us, end_us) for name, readings in fresh.items()}
+            stretch = score_stretch(version, state, own, start_us, end_us)
+            state = stretch.state
+            found.add(stretch, version, some, job)
+            state_keys.append(layout.live_state(job["scheduler_id"], f"{job['id']}-{start_us}", job["attempt"]))
+            buckets.write(SERVICE, state_keys[-1], dump(state))
+        told = _write_results(buckets, job["output"], windows, found)
     except BucketUnavailableError:
         raise
     except BucketError as error:
         return {"failed": f"The data cannot be read or written: {error}."}
-    events = [plain_events(each, version.sensors) for each in explained]
-    return {"state_key": state_key, "windows": told, "events": events}
+    for one, rows in zip(told, found.rows, strict=True):
+        one["rows"] = rows
+    events = [plain_events(each, version.sensors) for each in found.explained]
+    return {"state_keys": state_keys, "windows": told, "events": events}
+
+
+@dataclass
+class _Found:
+    """What scoring found, window by window: texts of the results and their tables, events, rows for the database."""
+
+    texts: list[str] = field(default_factory=list)
+    tables: list[bytes | None] = field(default_factory=list)
+    explained: list[list[Explained]] = field(default_factory=list)
+    rows: list[list[Any] | None] = field(default_factory=list)
+
+    def add(self, stretch: Stretch, version: VersionFiles, windows: Sequence[Any], job: Job) -> None:
+        self.texts += _texts(stretch, version, windows)
+        self.tables += _tables(stretch, version, windows) if job["is_parquet_wanted"] else [None] * len(windows)
+        self.explained += _explained(stretch, windows)
+        self.rows += _scored_rows(stretch, windows, job["scores_after_us"])
+
+
+def _between(readings: Readings, start_us: int, end_us: int) -> Readings:
+    """The readings in (start_us, end_us]."""
+    first, last = (int(np.searchsorted(readings.timestamps, at, "right")) for at in (start_us, end_us))
+    return Readings(readings.sensors, readings.timestamps[first:last], readings.values[first:last])
 
 
 def _shown(stretch: Stretch, windows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -181,13 +208,8 @@ def _explained(stretch: Stretch, windows: Sequence[Any]) -> list[list[Explained]
     return explained
 
 
-def _write_results(  # noqa: PLR0917
-    buckets: Buckets,
-    output: Mapping[str, Any],
-    windows: Sequence[Any],
-    texts: Sequence[str],
-    explained: Sequence[Sequence[Explained]],
-    tables: Sequence[bytes] | None,
+def _write_results(
+    buckets: Buckets, output: Mapping[str, Any], windows: Sequence[Any], found: _Found
 ) -> list[dict[str, Any]]:
     """Write what is new or has changed, and keep what it replaces beside it."""
     place = output["S3OutputConfiguration"]
@@ -196,25 +218,23 @@ def _write_results(  # noqa: PLR0917
     objects: list[tuple[str, bytes]] = []
     earlier: list[tuple[str, bytes]] = []
     stale: list[str] = []
-    for number, ((start_us, _, is_shown, revision), text, events) in enumerate(
-        zip(windows, texts, explained, strict=True)
-    ):
-        key = layout.results(prefix, instant(start_us))
-        content = text.encode()
+    keys = [layout.results(prefix, instant(window[0])) for window in windows]
+    there = _there(buckets, bucket, [(key, window[3] or 0) for key, window in zip(keys, windows, strict=True)])
+    for number, ((start_us, _, is_shown, revision), key, before) in enumerate(zip(windows, keys, there, strict=True)):
+        content, events, table = found.texts[number].encode(), found.explained[number], found.tables[number]
         one = {"key": key, "revision": revision or 0, "changed": False}
         told.append(one)
         if not is_shown:
             continue
         if events:
             objects.append((layout.evidence(prefix, instant(start_us)), evidence_lines(events).encode()))
-        before = _before(buckets, bucket, key, revision or 0)
         if revision is not None and before == content:
             continue
         one["changed"] = True
         objects.append((key, content))
-        if tables is not None:
-            objects.append((layout.results_parquet(key), tables[number]))
-        if before not in {None, content}:
+        if table is not None:
+            objects.append((layout.results_parquet(key), table))
+        if before is not None and before != content:
             # Also what another wrote there before us, such as the service that this one takes the place of. What a run
             # that was killed before its rows were written had put there is what stands there now: no revision.
             earlier.append((layout.earlier_results(key, revision or 0), before))
@@ -226,10 +246,14 @@ def _write_results(  # noqa: PLR0917
     return told
 
 
-def _before(buckets: Buckets, bucket: str, key: str, revision: int) -> bytes | None:
+def _there(buckets: Buckets, bucket: str, results: Sequence[tuple[str, int]]) -> list[bytes | None]:
     """Give the results that are to be replaced: a part that is done again after a crash finds them kept already."""
-    kept = layout.earlier_results(key, revision)
-    for there in (kept, key):
-        if buckets.exists(bucket, there):
-            return buckets.read(bucket, there)
-    return None
+    found: list[bytes | None] = []
+    keys = [name for key, revision in results for name in (layout.earlier_results(key, revision), key)]
+    read_all = iter(buckets.read_many(bucket, keys))
+    for pair in zip(read_all, read_all, strict=True):
+        read = next((one for one in pair if not isinstance(one, ObjectNotFoundError)), None)
+        if isinstance(read, BucketError):
+            raise read
+        found.append(read)
+    return found

@@ -1,6 +1,7 @@
 """What a retraining has beside a training: accumulated data, the version to compare with, and the promotion."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -17,15 +18,6 @@ def inputs(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     """Give what the children need, as plain values; `row`: the version joined with its model."""
     if row.source_type != "RETRAINING":
         return NONE
-    windows = connection.execute(
-        select(accumulated)
-        .where(
-            accumulated.c.model_id == row.model_id,
-            accumulated.c.data_end > row.training_data_start,
-            accumulated.c.data_start < row.training_data_end,
-        )
-        .order_by(accumulated.c.data_end)
-    )
     prior = connection.execute(
         select(model_version.c.object_prefix, model_version.c.sampling_rate_us).where(
             model_version.c.model_id == row.model_id, model_version.c.version == row.active_version
@@ -33,12 +25,22 @@ def inputs(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     ).one_or_none()
     return {
         "is_retraining": True,
-        "accumulated": [
-            (to_microseconds(window.data_start), to_microseconds(window.data_end), window.prefix) for window in windows
-        ],
+        "accumulated": accumulated_windows(connection, row.model_id, row.training_data_start, row.training_data_end),
         "prior_prefix": None if prior is None else prior.object_prefix,
         "prior_rate_us": SHORTEST_RATE_US if prior is None else prior.sampling_rate_us,
     }
+
+
+def accumulated_windows(
+    connection: Connection, model_id: str, start: datetime, end: datetime
+) -> list[tuple[int, int, str]]:
+    """Give the windows of accumulated data that touch a stretch, in time order: start and end (us), and prefix."""
+    windows = connection.execute(
+        select(accumulated)
+        .where(accumulated.c.model_id == model_id, accumulated.c.data_end > start, accumulated.c.data_start < end)
+        .order_by(accumulated.c.data_end)
+    )
+    return [(to_microseconds(window.data_start), to_microseconds(window.data_end), window.prefix) for window in windows]
 
 
 def is_retraining(connection: Connection, identity: str) -> bool:

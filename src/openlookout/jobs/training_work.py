@@ -21,7 +21,7 @@ from openlookout.detection.events import find_events
 from openlookout.detection.model_file import save
 from openlookout.detection.recent import explain, scored_rows
 from openlookout.detection.training import TRAINING_ROWS_MIN, fit
-from openlookout.jobs.label_sources import read_labels
+from openlookout.jobs.label_reading import read_labels
 from openlookout.jobs.results import lines
 from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
 from openlookout.jobs.version_diagnostics import (
@@ -88,9 +88,9 @@ def fit_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, A
         with _reasons(), tempfile.TemporaryDirectory(prefix="train-", dir=job["scratch"]) as folder:
             return _fit(buckets, job, Path(folder))
     except _TooLittle as little:
-        return {"failed": _sentence(str(little)), "available_days": little.available_days}
+        return {"failed": sentence(str(little)), "available_days": little.available_days}
     except _Unusable as unusable:
-        return {"failed": _sentence(str(unusable))}
+        return {"failed": sentence(str(unusable))}
 
 
 def evaluate_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def evaluate_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[s
         with _reasons(), tempfile.TemporaryDirectory(prefix="evaluate-", dir=job["scratch"]) as folder:
             return _evaluate(buckets, job, Path(folder))
     except _Unusable as unusable:
-        return {"failed": _sentence(str(unusable))}
+        return {"failed": sentence(str(unusable))}
 
 
 def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -126,9 +126,8 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     )
     if not len(grid.timestamps):
         first, last = dataset.range_us
-        raise _Unusable(
-            f"there is no reading in the training range {_span(start, end)}; the data runs {_span(first, last)}"
-        )
+        known = span_words(first, last)
+        raise _Unusable(f"there is no reading in the training range {span_words(start, end)}; the data runs {known}")
     if grid.off.all():
         raise _Unusable(
             f"the off-condition '{job['off_condition']}' holds for all {len(grid.off)} rows of the training range; "
@@ -227,7 +226,7 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
     source = _source(buckets, job, folder)
     grid, segment, scores, verdict, metrics = _judged(version, source, job, labels, (start, end))
     if is_evaluation and not len(grid.timestamps):
-        raise _Unusable(f"there is no reading in the evaluation range {_span(start, end)}")
+        raise _Unusable(f"there is no reading in the evaluation range {span_words(start, end)}")
     shows_metrics = is_evaluation or (job["is_retraining"] and bool(labels.anomalies))
     answer |= {"quality": verdict.quality, "skill": verdict.skill, "metrics": metrics if shows_metrics else None}
     if job["prior_prefix"] is not None and shows_metrics:
@@ -258,18 +257,7 @@ def _scored(
     version: VersionFiles, dataset: Source, start: int, end: int, *, rows_max: int
 ) -> tuple[Grid, np.ndarray, Scores]:
     """Give the grid of [start, end] (rows with readings), and segments and scores of its rows that are not off."""
-    sampling = version.sampling
-    warm_from = start - WARM_UP_ROWS * sampling.rate_us
-    readings = dataset.iterate(version.sensors, warm_from - sampling.history_us(), end)
-    whole = make_grid(
-        readings,
-        version.sensors,
-        sampling,
-        start_us=warm_from,
-        end_us=end,
-        off=version.off,
-        rows_max=rows_max + WARM_UP_ROWS,
-    )
+    whole = warmed_grid(version, dataset, start, end, rows_max=rows_max)
     on = ~whole.off
     segment = running_segments(whole)
     scores, _ = version.detector.score(whole.values[on], segment[on])
@@ -285,6 +273,25 @@ def _scored(
         off=whole.off[shown],
     )
     return grid, segment[on & shown], scores.taken(kept)
+
+
+def warmed_grid(version: VersionFiles, dataset: Source, start: int, end: int, *, rows_max: int) -> Grid:
+    """Give the grid of [start, end] and of the rows before it that fill windows and smoothing.
+
+    Raises:
+        GridTooLarge: it has more than `rows_max` rows.
+    """
+    sampling = version.sampling
+    warm_from = start - WARM_UP_ROWS * sampling.rate_us
+    return make_grid(
+        dataset.iterate(version.sensors, warm_from - sampling.history_us(), end),
+        version.sensors,
+        sampling,
+        start_us=warm_from,
+        end_us=end,
+        off=version.off,
+        rows_max=rows_max + WARM_UP_ROWS,
+    )
 
 
 def _write_evidence(
@@ -327,16 +334,18 @@ def _check_labels(labels: Labels, job: Mapping[str, Any], grid: Grid) -> None:
     first, last = int(grid.timestamps[0]), job["evaluation_end"] or int(grid.timestamps[-1])
     if not any(start <= last and end >= first for start, end in ranges):
         raise _Unusable(
-            f"none of the {len(ranges)} labels, {_span(ranges[0][0], ranges[-1][1])}, lies in the training or "
-            f"evaluation range, {_span(first, last)}"
+            f"none of the {len(ranges)} labels, {span_words(ranges[0][0], ranges[-1][1])}, lies in the training or "
+            f"evaluation range, {span_words(first, last)}"
         )
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """A reason as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _span(start_us: int | None, end_us: int | None) -> str:
+def span_words(start_us: int | None, end_us: int | None) -> str:
+    """A stretch of time in words: `from ... to ...`."""
     return f"from {_time(start_us)} to {_time(end_us)}"
 
 

@@ -24,6 +24,7 @@ from openlookout.store.tables import (
     model_version,
     replay,
 )
+from openlookout.store.what_if_tables import what_if
 
 LOOK_SECONDS = 30.0
 LOOKED_AT_MAX = 1000
@@ -78,11 +79,15 @@ def _under_way(connection: Connection) -> Iterator[Work]:
     )
     for identity, status, attempt in connection.execute(ingestions.limit(LOOKED_AT_MAX)):
         yield Work("ingest" if status == "IN_PROGRESS" else "import-dataset", identity, attempt)
-    columns = (model_version.c.model_id, model_version.c.version, model_version.c.status, model_version.c.attempt)
+    numbers = (model_version.c.model_id, model_version.c.version, model_version.c.status, model_version.c.attempt)
+    columns = (*numbers, model_version.c.limit_factor)
     versions = select(*columns).join(model).where(model.c.status.in_(WORKING), model_version.c.status.in_(WORKING))
-    for model_id, number, status, attempt in connection.execute(versions.limit(LOOKED_AT_MAX)):
-        kind = "train" if status == "IN_PROGRESS" else "import-version"
-        yield Work(kind, version_id(model_id, number), attempt)
+    for model_id, number, status, attempt, factor in connection.execute(versions.limit(LOOKED_AT_MAX)):
+        importing = "import-version" if factor is None else "apply-limit"
+        yield Work("train" if status == "IN_PROGRESS" else importing, version_id(model_id, number), attempt)
+    replayed = select(what_if.c.id, what_if.c.attempt).where(what_if.c.status == "IN_PROGRESS")
+    for identity, attempt in connection.execute(replayed.order_by(what_if.c.created_at).limit(LOOKED_AT_MAX)):
+        yield Work("what-if", identity, attempt)
     yield from _turns(connection)
 
 

@@ -19,6 +19,7 @@ from openlookout.store.tables import (
     replay,
     retraining_scheduler,
 )
+from openlookout.store.what_if_tables import what_if
 
 # Statuses in which a job is at work.
 WORKING = frozenset({"IN_PROGRESS", "INGESTION_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
@@ -73,6 +74,7 @@ RETRAINING_SCHEDULER = _lifecycle(retraining_scheduler, **_SCHEDULER)
 # A replay takes up what failed, and ends it in the same transaction.
 INFERENCE_EXECUTION = _lifecycle(inference_execution, IN_PROGRESS="SUCCESS FAILED", FAILED="IN_PROGRESS")
 REPLAY = _lifecycle(replay, IN_PROGRESS="SUCCESS FAILED")
+WHAT_IF = _lifecycle(what_if, IN_PROGRESS="SUCCESS FAILED")
 
 LIFECYCLES = (
     DATASET,
@@ -83,6 +85,7 @@ LIFECYCLES = (
     RETRAINING_SCHEDULER,
     INFERENCE_EXECUTION,
     REPLAY,
+    WHAT_IF,
 )
 
 

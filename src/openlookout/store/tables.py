@@ -268,6 +268,7 @@ model_version = Table(
     Column("import_started_at", Instant),
     Column("import_ended_at", Instant),
     Column("imported_bytes", BigInteger),
+    Column("limit_factor", Float),  # Of an import within the model: what the limits of the source were multiplied with.
     Column("sampling_rate_us", BigInteger),  # Of the grid trained on.
     Column("object_prefix", Text),  # Where this version's model file lies.
     Column("diagnostics_bucket", Text),

@@ -76,8 +76,9 @@ def name_time(text: str, names: InputNames) -> int | None:
             continue
         if form == "EPOCH":
             return int(text) * (1000 if len(text) == 13 else 1_000_000)
-        try:
-            local = datetime.strptime(text, _FORMATS[form]).replace(tzinfo=UTC)
+        digits = text.replace("-", "")
+        try:  # Not strptime, which takes twenty times as long: a year has a hundred thousand names.
+            local = datetime(int(digits[:4]), *(int(digits[i : i + 2]) for i in range(4, 14, 2)), tzinfo=UTC)  # type: ignore[misc,arg-type]
         except ValueError:
             continue
         return round((local - datetime(1970, 1, 1, tzinfo=UTC) - names.offset) / timedelta(microseconds=1))

@@ -1,7 +1,7 @@
 """What a child does for charts of a version's evaluation. Works on objects; knows no rows."""
 
 import json
-import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,35 +11,35 @@ from numpy.typing import NDArray
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import ObjectNotFoundError
+from openlookout.jobs.version_diagnostics import lined_scores
+from openlookout.timeseries.reduce import BUCKETS_MAX, lined, listed
 from openlookout.views.local_copies import local_copy
-from openlookout.views.reduce import BUCKETS_MAX, broken, reduced
 
 Span = tuple[int | None, int | None]
 Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
-# A pause this many times as long as the usual step is shown as a gap.
-GAP_STEPS = 10
+# Of a version with a million rows they are 16 MB.
+SCORES_KEPT = 4
 
 
 def scores(settings: BucketSettings, scratch: str, prefix: str, span: Span) -> dict[str, Any]:
     """Give `start`, `end`, `first`, `last`, `x` (ms), `y` and `n_rows` of a version's scores; {} where it has none."""
+    times, anomaly = _scores(settings, scratch, prefix)
+    return lined_scores(times, anomaly, span) if len(times) else {}
+
+
+@lru_cache(maxsize=SCORES_KEPT)
+def _scores(settings: BucketSettings, scratch: str, prefix: str) -> tuple[Times, Floats]:
+    """All scores of a version, which never change: who zooms asks again and again."""
     buckets, place = open_buckets(settings), layout.diagnostics(prefix)
     try:
         frames = [pl.read_parquet(local_copy(buckets, scratch, SERVICE, layout.scores(place)), columns=SCORED)]
     except ObjectNotFoundError:  # Trained by an earlier release.
         frames = _pointwise(buckets, scratch, place, SCORED, (None, None))
     if not frames:
-        return {}
+        return np.zeros(0, np.int64), np.zeros(0)
     frame = pl.concat(frames)
-    times = frame["timestamp"].cast(pl.Int64).to_numpy()
-    if not len(times):
-        return {}
-    first, last = int(times[0]), int(times[-1])
-    start, end = (first if span[0] is None else span[0]), (last if span[1] is None else span[1])
-    rows = slice(np.searchsorted(times, start, "left"), np.searchsorted(times, end, "right"))
-    x, y = lined(times[rows], frame["anomaly_score"].to_numpy()[rows], start, end)
-    edges = {"start": start // 1000, "end": end // 1000, "first": first // 1000, "last": last // 1000}
-    return {**edges, "x": x, "y": y, "n_rows": rows.stop - rows.start}
+    return frame["timestamp"].cast(pl.Int64).to_numpy(), frame["anomaly_score"].to_numpy()
 
 
 SCORED = ["timestamp", "anomaly_score"]
@@ -84,19 +84,6 @@ def shown_course(
         "low": listed(low),
         "high": listed(high),
     }
-
-
-def lined(times: Times, values: Floats, start: int, end: int) -> tuple[list[int], list[float | None]]:
-    """Give x (ms) and y of a line over [start, end], reduced; gaps break it."""
-    gap_us = GAP_STEPS * int(np.median(np.diff(times))) if len(times) > 2 else end - start + 1
-    x, y = reduced(times, values, start, end)
-    x, y = broken(x, y, max(gap_us, 3 * (end - start) // BUCKETS_MAX))
-    return (x // 1000).tolist(), listed(y)
-
-
-def listed(values: Floats) -> list[float | None]:
-    """As JSON takes them: six digits, None for NaN."""
-    return [None if math.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
 
 
 def _banded(

@@ -16,7 +16,7 @@ from openlookout.buckets.errors import BucketError
 from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
 from openlookout.jobs.version_files import DatasetReadings
 from openlookout.timeseries.columnar import Readings
-from openlookout.views.evaluations import listed
+from openlookout.timeseries.reduce import listed
 
 BINS = 40
 # What lies beyond these of training is counted in the outermost bins.

@@ -1,18 +1,22 @@
 """What the console shows of models: finds the rows here, has arrays read in child processes. Loads no arrays."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Row, func, select
 
 from openlookout.api.caller import Caller
-from openlookout.api.errors import ResourceNotFoundException, ValidationException
+from openlookout.api.errors import ResourceNotFoundException, ThrottlingException, ValidationException
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import ObjectNotFoundError
 from openlookout.console.model_ports import Evaluation, LiveEvent, Similar, Span
+from openlookout.operations.bucket_owners import BucketOwners
 from openlookout.store.database import Database
 from openlookout.store.tables import (
     accumulated,
@@ -25,6 +29,7 @@ from openlookout.store.tables import (
     model_version,
     to_microseconds,
 )
+from openlookout.views.live_stretches import AROUND_MAX, stretch_around
 
 # Of live events the newest are compared.
 COMPARED_MAX = 1000
@@ -34,14 +39,21 @@ LIVE_SPAN = timedelta(days=7)
 # Of more executions the highest score is shown, of fewer every row.
 FILES_READ_MAX = 48
 EXECUTIONS_MAX = 20_000
+# Of a version with thousands of events some megabytes.
+OBJECTS_KEPT = 8
 InChild = Callable[..., Mapping[str, Any]]
 
 
 class ModelViews:
     """Answers for one process; `in_child` is `Views.in_child`."""
 
-    def __init__(self, database: Database, buckets: BucketSettings, in_child: InChild) -> None:
-        self._database, self._buckets, self._in_child = database, buckets, in_child
+    def __init__(
+        self, database: Database, buckets: BucketSettings, in_child: InChild, owners: BucketOwners | None = None
+    ) -> None:
+        self._database, self._buckets, self._in_child, self._owners = database, buckets, in_child, owners
+        # Objects of ours never change, and pages and figures ask for the same ones again and again.
+        self._kept = lru_cache(maxsize=OBJECTS_KEPT)(self._json)
+        self._read_ahead: set[str] = set()
 
     def evaluation(self, caller: Caller, name: str, version: int) -> Evaluation:
         """Give what is known of a version's evaluation.
@@ -51,16 +63,27 @@ class ModelViews:
         """
         row = self._version(caller, name, version)
         place = row.object_prefix and layout.diagnostics(row.object_prefix)
-        found = self._json(layout.events(place)) if place else None
-        report = self._json(layout.detectability(row.object_prefix)) if place else None
+        found = self._kept(layout.events(place)) if place else None
+        report = self._kept(layout.detectability(row.object_prefix)) if place else None
         return Evaluation(found and found["events"], report, row.sampling_rate_us)
 
     def scores(self, caller: Caller, name: str, version: int, span: Span) -> Mapping[str, Any] | None:
         """Give the scores of a version's evaluation, reduced for a chart; see `views/evaluations.py`."""
+        overview = self.overview(caller, name, version) if span == (None, None) else None
+        if overview is not None:
+            return overview
         row = self._version(caller, name, version)
         if row.object_prefix is None:
             return None
         return self._in_child("evaluations:scores", row.object_prefix, span_us(span)) or None
+
+    def overview(self, caller: Caller, name: str, version: int) -> Mapping[str, Any] | None:
+        """Give the scores of the whole evaluation as training kept them ready; None: by an earlier release."""
+        prefix = self._version(caller, name, version).object_prefix
+        found = None if prefix is None else self._kept(layout.overview(layout.diagnostics(prefix)))
+        if found is not None:
+            self._ahead(prefix)
+        return cast("Mapping[str, Any] | None", found)
 
     def similar(
         self, caller: Caller, name: str, version: int, evidence: Mapping[str, Any], this: tuple[str, datetime]
@@ -130,6 +153,18 @@ class ModelViews:
         x = [to_microseconds(row.data_end) // 1000 for row in rows]
         return {**edges, "is_coarse": True, "x": x, "y": [row.score_max for row in rows]}
 
+    def live_course(
+        self, caller: Caller, scheduler: str, sensor: str, event: datetime, span: tuple[datetime, datetime]
+    ) -> Mapping[str, Any] | None:
+        """Give one sensor around a live event; see `views/live_courses.py`."""
+        start, end = max(span[0], event - AROUND_MAX), min(span[1], event + AROUND_MAX)
+        with self._database.reading() as connection:
+            stretch = stretch_around(connection, _my_scheduler(caller, scheduler), event, (start, end))
+        if stretch is None or start >= end:
+            return None
+        shown = (to_microseconds(start), to_microseconds(end))
+        return self._in_child("live_courses:course", stretch, sensor, shown) or None
+
     def histogram(self, caller: Caller, scheduler: str, sensor: str) -> Mapping[str, Any]:
         """Give how a sensor's readings are spread, in training and in the last week of inference."""
         with self._database.reading() as connection:
@@ -163,15 +198,18 @@ class ModelViews:
         spans = [(to_microseconds(one.data_start), to_microseconds(one.data_end), one.prefix) for one in windows]
         return self._in_child("live:histogram", sensor, training, spans)
 
-    def file_labels(self, place: Mapping[str, Any]) -> list[tuple[datetime, datetime]]:
+    def file_labels(self, caller: Caller, place: Mapping[str, Any]) -> list[tuple[datetime, datetime]]:
         """Give the ranges that label files in a bucket hold.
 
         Raises:
+            AccessDeniedException: the bucket is another account's.
             ValidationException: there is no such file, or one cannot be read.
         """
+        if self._owners is not None:
+            self._owners.check(caller.account, place)
         read = self._in_child("similar:file_labels", dict(place))
         if "failed" in read:
-            raise ValidationException(f"The labels in S3 cannot be copied: {read['failed']}.")
+            raise ValidationException(f"The label files cannot be read: {read['failed']}.")
         return [(from_microseconds(start), from_microseconds(end)) for start, end in read["ranges"]]
 
     def course(self, caller: Caller, name: str, version: int, sensor: str, span: Span) -> Mapping[str, Any] | None:
@@ -189,6 +227,18 @@ class ModelViews:
         if row is None:
             raise ResourceNotFoundException(f"The model '{name}' has no version {version}.")
         return row
+
+    def _ahead(self, prefix: str) -> None:
+        """Let a child read what whoever looks closer asks for next, once a version; nobody waits for it."""
+        if prefix in self._read_ahead:
+            return
+        self._read_ahead.add(prefix)
+        threading.Thread(target=self._read_in_vain, args=(prefix,), daemon=True, name="reading-ahead").start()
+
+    def _read_in_vain(self, prefix: str) -> None:
+        # The machine is busy, or the service ends: then the first closer look takes a moment longer.
+        with suppress(ThrottlingException, RuntimeError):
+            self._in_child("evaluations:scores", prefix, (0, 0))
 
     def _json(self, key: str) -> Any:
         try:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.timeseries.columnar import read_readings
+from openlookout.timeseries.reduce import broken, reduced
 from openlookout.views.local_copies import local_copy
-from openlookout.views.reduce import broken, reduced
 
 # A pause this many times as long as the usual step between readings is shown as a gap.
 GAP_STEPS = 10

@@ -7,7 +7,7 @@ from openlookout.buckets.buckets import BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
 from openlookout.detection.evidence_record import Evidence
 from openlookout.detection.similar import similarities
-from openlookout.jobs.label_sources import read_labels
+from openlookout.jobs.label_reading import read_labels
 from openlookout.timeseries.labels import LabelError
 
 

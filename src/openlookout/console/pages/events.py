@@ -14,7 +14,7 @@ from openlookout.console.pages.verdicts import codes_of
 from openlookout.console.rendering import path
 from openlookout.console.visit import Visit, page
 
-CHARTS_SHOWN = 3
+CHARTS_SHOWN, CHARTS_MAX = 3, 12
 SHARE_SHOWN_MIN = 0.001  # Less says nothing.
 
 
@@ -25,7 +25,6 @@ def evaluated(visit: Visit, name: str, number: str, key: str) -> Response:
     found = visit.call("DescribeModel", ModelName=name)
     about = visit.call("DescribeModelVersion", ModelName=name, ModelVersion=version)
     event = _event(visit, about, version, key, found)
-    shown = visit.query.getlist("sensor")[:12] or [one.name for one in event.sensors[:CHARTS_SHOWN]]
     return visit.render(
         "event.html",
         model=found,
@@ -41,7 +40,7 @@ def evaluated(visit: Visit, name: str, number: str, key: str) -> Response:
         here=path("models", name, "versions", version, "events", key),
         similar_address=lambda one: similar_address(visit, name, version, one),
         source=path("models", name, "versions", version, "events", key, "course"),
-        shown=shown,
+        shown=sensors_shown(visit, event),
         **beside(visit, found, version, event, "evaluation"),
         SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
     )
@@ -59,6 +58,11 @@ def course(visit: Visit, name: str, number: str, key: str) -> Response:
     if read is None:
         raise ResourceNotFoundException(f"Version {version} of '{name}' keeps no course of '{sensor}'.")
     return visit.figure(course_figure(read, event))
+
+
+def sensors_shown(visit: Visit, event: Event) -> list[str]:
+    """The sensors whose courses an event's page shows: those that the address names, else those that led."""
+    return visit.query.getlist("sensor")[:CHARTS_MAX] or [one.name for one in event.sensors[:CHARTS_SHOWN]]
 
 
 def beside(visit: Visit, model: Mapping[str, Any], version: int, event: Event, source: str) -> dict[str, Any]:

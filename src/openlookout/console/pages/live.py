@@ -1,36 +1,32 @@
 """A scheduler, live: what it says now, its events and executions, and how the readings moved since training."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from starlette.responses import Response
 
 from openlookout.api.errors import ResourceNotFoundException
 from openlookout.console import charts
-from openlookout.console.evaluation import Event, event_key, leading, verdict_on
+from openlookout.console.evaluation import Event, Verdict, event_key, verdict_on
 from openlookout.console.model_ports import LiveEvent
-from openlookout.console.pages.events import SHARE_SHOWN_MIN, beside, similar_address
-from openlookout.console.pages.models import ALARM_SCORE, ranges_shown, sensors_of, verdicts
+from openlookout.console.pages.events import SHARE_SHOWN_MIN, beside, course_figure, sensors_shown, similar_address
+from openlookout.console.pages.models import ALARM_SCORE, ranges_shown, sensors_of, shown_around, verdicts
 from openlookout.console.rendering import path
+from openlookout.console.scheduler_plan import FREQUENCIES, example_files, fields_of, window_end
 from openlookout.console.visit import Visit, page
 
 EXECUTIONS_SHOWN = 30
-FREQUENCIES = (
-    ("PT5M", "every 5 minutes"),
-    ("PT10M", "every 10 minutes"),
-    ("PT15M", "every 15 minutes"),
-    ("PT30M", "every 30 minutes"),
-    ("PT1H", "every hour"),
-)
 # What to do about a failed execution, by what its reason says.
 REMEDIES = (
     (
         "could not find data file",
         "Check what uploads the files: each window needs one, in time, under the input prefix.",
     ),
-    ("not exist", "Put it there, or correct the place below."),
-    ("timestamp", "Correct the timestamps, or their format below; the next execution reads the file as it is then."),
+    ("not exist", "Put it there, or correct the place in the settings."),
+    (
+        "timestamp",
+        "Correct the timestamps, or their format in the settings; the next execution reads the file as it is then.",
+    ),
     ("column", "The files must have the columns of the training data."),
 )
 
@@ -46,9 +42,11 @@ def live(visit: Visit, name: str) -> Response:
         MaxResults=EXECUTIONS_SHOWN,
         Status="FAILED" if visit.query.get("executions") == "failed" else None,
     )["InferenceExecutionSummaries"]
+    newest = visit.call("ListInferenceExecutions", InferenceSchedulerName=name, MaxResults=1, Status="SUCCESS")
     said = verdicts(visit, model)
     events = [_event(one, said) for one in visit.console.models.live_events(visit.caller, name)]
-    sensors = sensors_of(model)
+    sensors, settings = sensors_of(model), fields_of(found)
+    components = list(dict.fromkeys(one.partition("\\")[0] for one in sensors))
     sensor = visit.query.get("sensor") or (events[0].sensors[0].name if events else sensors[0])
     return visit.render(
         "live.html",
@@ -60,6 +58,10 @@ def live(visit: Visit, name: str) -> Response:
         sensor=sensor,
         snoozed_until=visit.console.snoozes.until(visit.caller, found["ModelName"]),
         event_address=lambda one: path("live", name, "events", one.key),
+        settings=settings,
+        scored_until=next((one["DataEndTime"] for one in newest["InferenceExecutionSummaries"]), None),
+        next_end=window_end(settings, visit.now()),
+        files=example_files(settings, components, visit.now()),
         frequencies=FREQUENCIES,
         is_running=found["Status"] in {"RUNNING", "PENDING", "STOPPING"},
     )
@@ -103,12 +105,9 @@ def live_event(visit: Visit, name: str, key: str) -> Response:
     """One event of live inference."""
     found = visit.call("DescribeInferenceScheduler", InferenceSchedulerName=name)
     model = visit.call("DescribeModel", ModelName=found["ModelName"])
-    said = verdicts(visit, model)
-    events = (_event(one, said) for one in visit.console.models.live_events(visit.caller, name))
-    event = next((one for one in events if one.key == key), None)
-    if event is None:
-        raise ResourceNotFoundException(f"The scheduler '{name}' has no event that began at {key}.")
+    event = _found(visit, name, key, verdicts(visit, model))
     version = model["ActiveModelVersion"]
+    here = path("live", name, "events", event_key(event.start))
     return visit.render(
         "event.html",
         model=model,
@@ -120,34 +119,26 @@ def live_event(visit: Visit, name: str, key: str) -> Response:
             (model["ModelName"], path("models", model["ModelName"])),
             (name, path("live", name)),
         ],
-        here=path("live", name, "events", event_key(event.start)),
+        here=here,
         similar_address=lambda one: similar_address(visit, model["ModelName"], version, one),
-        source="",
-        shown=[],
+        source=f"{here}/course",
+        shown=sensors_shown(visit, event),
         SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
         **beside(visit, model, version, event, "live"),
     )
 
 
-@page("/live/{name}/edit", ("POST",))
-def edit(visit: Visit, name: str) -> Response:
-    """Change how often and from where it reads."""
-    form, back = visit.form, path("live", name)
-    delay = form.get("delay", "").strip()
-    found = visit.call("DescribeInferenceScheduler", InferenceSchedulerName=name)
-    changes = {
-        "DataInputConfiguration": _moved(found["DataInputConfiguration"], form, "input"),
-        "DataOutputConfiguration": _moved(found["DataOutputConfiguration"], form, "output"),
-    }
-    return visit.act(
-        "UpdateInferenceScheduler",
-        back,
-        "The changes are kept.",
-        InferenceSchedulerName=name,
-        DataUploadFrequency=form.get("frequency"),
-        DataDelayOffsetInMinutes=int(delay) if delay.isascii() and delay.isdecimal() and len(delay) < 6 else None,
-        **changes,
-    )
+@page("/live/{name}/events/{key}/course")
+def live_course(visit: Visit, name: str, key: str) -> Response:
+    """One sensor around a live event, beside what was expected of it."""
+    sensor, event = visit.query.get("sensor", ""), _found(visit, name, key)
+    start, end = charts.span(visit.query)
+    around = shown_around(event.start, event.end)
+    span = (start or around[0], end or around[1])
+    read = visit.console.models.live_course(visit.caller, name, sensor, event.start, span)
+    if read is None:
+        raise ResourceNotFoundException(f"No readings of '{sensor}' were kept around this event.")
+    return visit.figure(course_figure(read, event))
 
 
 @page("/live/{name}/{action}", ("POST",))
@@ -177,23 +168,14 @@ def remedy(reason: str | None) -> str | None:
     return advice or "Correct what is named; the next execution reads its files anew."
 
 
-def _event(one: LiveEvent, said: Any) -> Event:
+def _found(visit: Visit, name: str, key: str, said: Sequence[Verdict] = ()) -> Event:
+    events = (_event(one, said) for one in visit.console.models.live_events(visit.caller, name))
+    event = next((one for one in events if one.key == key), None)
+    if event is None:
+        raise ResourceNotFoundException(f"The scheduler '{name}' has no event that began at {key}.")
+    return event
+
+
+def _event(one: LiveEvent, said: Sequence[Verdict]) -> Event:
     shares = [{"name": name, "value": share} for name, share in one.shares.items()]
-    evidence = one.evidence
-    return Event(
-        start=one.start,
-        end=one.end,
-        kind=evidence["kind"] if evidence else None,
-        reason=evidence["reason"] if evidence else None,
-        sensors=leading(evidence, shares),
-        onset_order=evidence["onset_order"] if evidence else (),
-        verdict=verdict_on(one.start, one.end, said),
-        record=evidence,
-    )
-
-
-def _moved(configuration: Mapping[str, Any], form: Mapping[str, str], kind: str) -> dict[str, Any]:
-    """The configuration with the place that the form names; what the form does not show stays."""
-    place = {"Bucket": form.get(f"{kind}_bucket", "").strip(), "Prefix": form.get(f"{kind}_prefix", "").strip()}
-    member = f"S3{kind.capitalize()}Configuration"
-    return {**configuration, member: {name: value for name, value in place.items() if value}}
+    return Event(one.start, one.end, one.evidence, shares, verdict=verdict_on(one.start, one.end, said))

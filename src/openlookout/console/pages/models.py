@@ -46,6 +46,7 @@ def model(visit: Visit, name: str) -> Response:
         sensors=sensors_of(version),
         score=scored,
         evaluation=kept,
+        sketch="" if scored is None else _sketch(visit, name, number, scored),
         events=events[first : first + EVENTS_A_PAGE],
         n_events=len(events),
         first=first,
@@ -55,6 +56,14 @@ def model(visit: Visit, name: str) -> Response:
         event_address=lambda one: path("models", name, "versions", number, "events", one.key),
         delete=path("models", name, "delete"),
     )
+
+
+def _sketch(visit: Visit, name: str, number: int, scored: Score) -> str:
+    """The score of the whole evaluation, drawn by the server; nothing where a closer look is asked for."""
+    if charts.span(visit.query) != (None, None):
+        return ""
+    read = visit.console.models.overview(visit.caller, name, number)
+    return "" if read is None else charts.sketch(scores_figure(read, scored))
 
 
 @page("/models/{name}/figures/scores")

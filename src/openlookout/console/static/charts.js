@@ -3,6 +3,9 @@
 // y: {title, log, low, high}}; times are milliseconds since 1970. See console/charts.py.
 "use strict";
 (() => {
+  const plotly = new Promise((ready) => {
+    if (document.readyState === "complete" || window.Plotly) ready(); else document.addEventListener("DOMContentLoaded", ready);
+  });
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const charts = new Map();
   const RANGE_TONES = { label: "--s4", event: "--bad", gap: "--line-strong", off: "--line-strong", train: "--s1", evaluate: "--s3", chosen: "--accent" };
@@ -54,20 +57,23 @@
     return url;
   }
 
-  async function load(chart) {
+  async function load(chart, quietly = false) {
     const url = address(chart);
     if (chart.asked) chart.asked.abort();
-    chart.asked = new AbortController();
-    say(chart, "Loading …");
+    const asked = chart.asked = new AbortController();
+    if (!quietly) say(chart, "Loading …");
     let figure;
     try {
-      const answer = await fetch(url, { headers: { accept: "application/json" }, signal: chart.asked.signal });
+      const answer = await fetch(url, { headers: { accept: "application/json" }, signal: asked.signal });
       figure = await answer.json();
       if (!answer.ok) { say(chart, figure.error, true); return; }
     } catch (error) {
+      if (quietly) return; // What is drawn stays; the next change asks again.
       if (error.name !== "AbortError") say(chart, "The chart could not be loaded: is the service running? Reload the page.", true);
       return;
     }
+    await plotly; // Figures are asked for while it is still being read.
+    if (chart.asked !== asked) return;
     chart.figure = figure;
     draw(chart);
     say(chart, figure.note || "");
@@ -79,9 +85,12 @@
   }
 
   function draw(chart) {
+    const sketch = chart.plot.querySelector(".sketch");
+    if (sketch) sketch.remove();
     const config = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
     Plotly.react(chart.plot, traces(chart.figure), layout(chart, chart.figure), config);
     table(chart);
+    chart.element.dataset.shown = `${chart.figure.start} ${chart.figure.end}`;
     if (chart.bound) return;
     chart.bound = true;
     chart.plot.on("plotly_relayout", (change) => {
@@ -174,5 +183,9 @@
     ranges(id, ranges) { const chart = charts.get(document.getElementById(id)); if (chart) { chart.extra = ranges; if (chart.figure) draw(chart); } },
   };
   for (const element of document.querySelectorAll("[data-chart]")) start(element);
-  document.addEventListener("refreshed", (event) => { for (const element of event.detail.querySelectorAll("[data-chart]")) start(element); });
+  // A part of the page has changed by itself: charts in it are new, those that follow it have newer figures.
+  document.addEventListener("refreshed", (event) => {
+    for (const element of event.detail.querySelectorAll("[data-chart]")) start(element);
+    for (const chart of charts.values()) if (chart.element.dataset.after === event.detail.id) load(chart, true);
+  });
 })();

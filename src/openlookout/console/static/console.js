@@ -42,27 +42,51 @@
     if (into && event.target.files.length) document.getElementById(into).value = await event.target.files[0].text();
   });
 
-  // Parts with data-live="seconds" are fetched again with the whole page and put in place by their id.
-  const timers = new Map();
+  // Parts with data-live="seconds" are taken out of the same page, fetched again, and put in place by their id.
+  let timer = null;
   const watch = () => {
-    for (const part of document.querySelectorAll("[data-live]")) {
-      if (timers.has(part.id)) continue;
-      timers.set(part.id, setTimeout(() => refresh(part.id), 1000 * Number(part.dataset.live)));
-    }
+    const seconds = [...document.querySelectorAll("[data-live]")].map((part) => Number(part.dataset.live));
+    if (timer === null && seconds.length) timer = setTimeout(refresh, 1000 * Math.min(...seconds));
   };
-  const refresh = async (id) => {
-    timers.delete(id);
-    const part = document.getElementById(id);
-    if (document.hidden || part.contains(document.activeElement)) { watch(); return; }
-    try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
-      if (!answer.ok || !fresh) { location.reload(); return; }
-      if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
-      if (fresh.dataset.live) part.dataset.live = fresh.dataset.live; else delete part.dataset.live;
-      document.dispatchEvent(new CustomEvent("refreshed", { detail: part }));
-    } catch { /* The service restarts, or the session has ended: try again. */ }
+  const refresh = async () => {
+    clearTimeout(timer);
+    timer = null;
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const part of document.querySelectorAll("[data-live]")) {
+          if (part.contains(document.activeElement)) continue; // Nobody's button goes away under their hand.
+          const fresh = page.getElementById(part.id);
+          if (!answer.ok || !fresh) { location.reload(); return; }
+          if (fresh.innerHTML === part.innerHTML && fresh.dataset.live === part.dataset.live) continue;
+          if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+          if (fresh.dataset.live) part.dataset.live = fresh.dataset.live; else delete part.dataset.live;
+          document.dispatchEvent(new CustomEvent("refreshed", { detail: part }));
+        }
+      } catch { /* The service restarts, or the session has ended: try again. */ }
+    }
     watch();
   };
   watch();
+  // Whoever comes back to the page sees what is now.
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && document.querySelector("[data-live]")) refresh(); });
+
+  // A part with data-follows="form" shows what the form says: it is fetched anew when a field has changed.
+  let asked = null;
+  document.addEventListener("change", async (event) => {
+    const part = document.querySelector("[data-follows]");
+    if (!part || !event.target.form || event.target.form.id !== part.dataset.follows) return;
+    const url = new URL(location.href);
+    for (const [name, value] of new FormData(event.target.form)) {
+      if (name !== "csrf" && name !== "client_token") url.searchParams.set(name, value);
+    }
+    if (asked) asked.abort();
+    asked = new AbortController();
+    try {
+      const answer = await fetch(url, { headers: { accept: "text/html" }, redirect: "error", signal: asked.signal });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+      if (fresh) part.replaceChildren(...fresh.childNodes);
+    } catch { /* A later change asks again. */ }
+  });
 })();

@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from openlookout.store import alert_tables, score_tables  # noqa: F401  # In the metadata once they are loaded.
+from openlookout.store import (  # noqa: F401  # In the metadata once they are loaded.
+    alert_tables,
+    score_tables,
+    what_if_tables,
+)
 from openlookout.store.schema import VERSION_TABLE
 from openlookout.store.tables import metadata
 

@@ -3,10 +3,14 @@
 Knows arrays only. What a person sees at a width of W pixels is the range of values in each column of pixels.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS_MAX = 2000
+# A pause this many times as long as the usual step is shown as a gap.
+GAP_STEPS = 10
 
 Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -37,10 +41,24 @@ def broken(times: Times, values: Floats, gap_us: int) -> tuple[Times, Floats]:
     return np.insert(times, gaps + 1, times[gaps] + 1), np.insert(values, gaps + 1, np.nan)
 
 
+def lined(times: Times, values: Floats, start: int, end: int) -> tuple[list[int], list[float | None]]:
+    """Give x (ms) and y of a line over [start, end], reduced; gaps break it."""
+    gap_us = GAP_STEPS * int(np.median(np.diff(times))) if len(times) > 2 else end - start + 1
+    x, y = reduced(times, values, start, end)
+    x, y = broken(x, y, max(gap_us, 3 * (end - start) // BUCKETS_MAX))
+    return (x // 1000).tolist(), listed(y)
+
+
+def listed(values: Floats) -> list[float | None]:
+    """As JSON takes them: six digits, None for NaN."""
+    return [None if math.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
+
+
 def _extremes(values: Floats, first: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The positions of the lowest and of the highest value of each run that begins at `first`."""
+    """The positions of the lowest and of the highest value of each run that begins at `first`; the first of several."""
     run = np.repeat(np.arange(len(first)), np.diff(np.r_[first, len(values)]))
-    order = np.lexsort((values, run))
-    lengths = np.diff(np.r_[first, len(values)])
-    starts = np.r_[0, np.cumsum(lengths)[:-1]]
-    return order[starts], order[starts + lengths - 1]
+    found = []
+    for extreme in (np.minimum, np.maximum):
+        at = np.flatnonzero(values == extreme.reduceat(values, first)[run])
+        found.append(at[np.r_[True, run[at][1:] != run[at][:-1]]])
+    return found[0], found[1]

@@ -1,0 +1,123 @@
+"""What a child does for the page of a what-if: sweeps over what a run kept. Works on objects; knows no rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from openlookout.buckets import layout
+from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
+from openlookout.buckets.errors import BucketError
+from openlookout.detection.evaluate import Labels
+from openlookout.detection.what_if import FACTOR_MAX, FACTOR_MIN, Outcome
+from openlookout.jobs.label_reading import read_labels
+from openlookout.jobs.what_if_work import Kept, parse_kept
+from openlookout.timeseries.labels import LabelError
+from openlookout.timeseries.reduce import lined
+from openlookout.views.local_copies import local_copy
+
+MONTH_US = 365.25 / 12 * 86_400_000_000
+DAY_US = 86_400_000_000
+FACTORS = tuple(np.linspace(FACTOR_MIN, FACTOR_MAX, 51).round(2).tolist())
+
+Job = Mapping[str, Any]
+# What is known of a run: `prefix`, `start_us`, `end_us`, and where labels are (`labels`, `group_labels`).
+
+
+def tried(settings: BucketSettings, scratch: str, run: Job, factor: float, page: tuple[int, int]) -> dict[str, Any]:
+    """Give what a factor comes to, as `console/what_if_ports.py` has it, in plain values."""
+    kept = _kept(settings, scratch, run)
+    labels, failed = _labels(settings, run)
+    found = kept.replayed.outcome(factor, labels)
+    newest_first = np.arange(len(found.events))[::-1][page[0] : page[0] + page[1]]
+    return {
+        "months": _months(kept),
+        "n_alarms": len(found.events),
+        "n_false": int(found.is_false.sum()),
+        "false_us": found.false_us,
+        "labelled": [(*label, warning) for label, warning in zip(labels.anomalies, found.warnings, strict=True)],
+        "warning_us": _warning(found),
+        "alarms": [_alarm(kept, found, int(number)) for number in newest_first],
+        "labels_failed": failed,
+    }
+
+
+def timeline(
+    settings: BucketSettings, scratch: str, run: Job, factor: float, span: tuple[int | None, int | None]
+) -> dict[str, Any]:
+    """Give what decides in multiples of the limit, reduced for a chart, with alarms and labels."""
+    kept = _kept(settings, scratch, run)
+    rows, (labels, _) = kept.replayed, _labels(settings, run)
+    first, last = int(rows.timestamps[rows.is_shown][0]), int(rows.timestamps[-1])
+    start, end = (first if span[0] is None else span[0]), (last if span[1] is None else span[1])
+    here = rows.is_shown & rows.deciding.is_scored & (rows.timestamps >= start) & (rows.timestamps <= end)
+    x, y = lined(rows.timestamps[here], rows.deciding.score[here] / rows.deciding.limit, start, end)
+    found = rows.outcome(factor, labels)
+    edges = {"start": start // 1000, "end": end // 1000, "first": first // 1000, "last": last // 1000}
+    return {
+        **edges,
+        "x": x,
+        "y": y,
+        "n_rows": int(here.sum()),
+        "alarms": [[start_us // 1000, end_us // 1000] for start_us, end_us in _spans(kept, found)],
+        "labels": [[a // 1000, b // 1000] for a, b in labels.anomalies],
+    }
+
+
+def curve(settings: BucketSettings, scratch: str, run: Job) -> dict[str, Any]:
+    """Give what each of FACTORS comes to."""
+    kept = _kept(settings, scratch, run)
+    labels, _ = _labels(settings, run)
+    outcomes, months = kept.replayed.curve(FACTORS, labels), _months(kept)
+    warnings = [_warning(found) for found in outcomes]
+    return {
+        "factors": list(FACTORS),
+        "alarms": [len(found.events) / months for found in outcomes],
+        "false_hours": [found.false_us / 3.6e9 / months for found in outcomes],
+        "found": [found.n_found for found in outcomes],
+        "warning_days": [None if warning is None else warning / DAY_US for warning in warnings],
+        "n_labelled": len(labels.anomalies),
+    }
+
+
+def _kept(settings: BucketSettings, scratch: str, run: Job) -> Kept:
+    buckets = open_buckets(settings)
+    summary = local_copy(buckets, scratch, SERVICE, layout.what_if_summary(run["prefix"])).read_bytes()
+    return parse_kept(local_copy(buckets, scratch, SERVICE, layout.what_if_rows(run["prefix"])), summary)
+
+
+def _labels(settings: BucketSettings, run: Job) -> tuple[Labels, str | None]:
+    """The labels of now that touch the stretch, or none and why."""
+    try:
+        found = read_labels(open_buckets(settings), run["labels"], run["group_labels"])
+    except (LabelError, BucketError) as error:
+        return Labels(), str(error)
+    return found.within(run["start_us"], run["end_us"]), None
+
+
+def _months(kept: Kept) -> float:
+    return kept.n_watched * kept.replayed.rate_us / MONTH_US
+
+
+def _warning(found: Outcome) -> float | None:
+    warnings = [warning for warning in found.warnings if warning is not None]
+    return float(np.median(warnings)) if warnings else None
+
+
+def _spans(kept: Kept, found: Outcome) -> list[tuple[int, int]]:
+    times, rate_us = kept.replayed.timestamps, kept.replayed.rate_us
+    return [(int(times[first]) - rate_us, int(times[last])) for first, last in found.events.tolist()]
+
+
+def _alarm(kept: Kept, found: Outcome, number: int) -> dict[str, Any]:
+    first, last = found.events[number].tolist()
+    rows = slice(first, last + 1)
+    shares = np.bincount(kept.sensors[rows].ravel(), kept.shares[rows].ravel(), len(kept.names)) / (last + 1 - first)
+    led = np.argsort(-shares, kind="stable")[:3]
+    times = kept.replayed.timestamps
+    return {
+        "start_us": int(times[first]) - kept.replayed.rate_us,
+        "end_us": int(times[last]),
+        "is_false": bool(found.is_false[number]),
+        "sensors": [(kept.names[k], float(shares[k])) for k in led if shares[k] > 0],
+    }
