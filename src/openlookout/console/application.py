@@ -19,6 +19,7 @@ from openlookout.api.errors import (
 from openlookout.api.service_error import ServiceError
 from openlookout.console import sessions, static_files
 from openlookout.console.pages import (
+    alerts,
     datasets,
     events,
     labels,
@@ -53,6 +54,7 @@ ROOMS = (
     live,
     verdicts,
     labels,
+    alerts,
     resources,
     service,
     sign_in,

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+CODE_WIDTH = 64  # Of a value: beside a form there is no room for more.
+
 
 def program(calls: Sequence[tuple[str, Mapping[str, Any]]], region: str) -> str:
     """Give a program of calls, each a method of the client and its request; ClientTokens are boto3's own."""
@@ -29,4 +31,4 @@ def _literal(value: Any) -> str:
         at = value.astimezone(UTC)
         parts = [at.year, at.month, at.day, at.hour, at.minute] + ([at.second] if at.second else [])
         return f"datetime({', '.join(map(str, parts))}, tzinfo=timezone.utc)"
-    return pprint.pformat(value, width=100, sort_dicts=False)
+    return pprint.pformat(value, width=CODE_WIDTH, sort_dicts=False)
