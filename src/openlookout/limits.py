@@ -26,6 +26,8 @@ class Limits:
     """Files of a component in one ingestion."""
     dataset_bytes: int = 10_000 * GB
     """Bytes of all files of one ingestion."""
+    dataset_unpacked_bytes: int = 1_000 * GB
+    """Bytes that the compressed files of one ingestion unpack to, all together."""
     file_bytes: int = 1_000 * GB
     """Bytes of one file of an ingestion."""
     pending_ingestions: int = 1_000
@@ -46,6 +48,8 @@ class Limits:
     """Rows of the evaluation range after resampling."""
     inference_bytes_a_minute: int = 100 * MB
     """Bytes of one execution's files, for each minute of the upload frequency."""
+    inference_unpacked_bytes_a_minute: int = 1_000 * MB
+    """Bytes that the compressed files of one execution unpack to, for each minute of the upload frequency."""
     inference_rows_a_minute: int = 6_000
     """Rows of one execution after resampling, for each minute of the upload frequency."""
     inference_files: int = 10_000
@@ -65,6 +69,7 @@ AWS = Limits(
     columns=3_000,
     files=1_000,
     dataset_bytes=50 * GB,
+    dataset_unpacked_bytes=500 * GB,
     file_bytes=5 * GB,
     pending_ingestions=5,
     models=15,
@@ -75,6 +80,7 @@ AWS = Limits(
     training_days_min=14,
     evaluation_rows=1_500_000,
     inference_bytes_a_minute=MB,
+    inference_unpacked_bytes_a_minute=10 * MB,
     inference_rows_a_minute=60,
     inference_files=60,
     label_groups=15,

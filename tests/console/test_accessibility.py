@@ -7,6 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from console.conftest import DESKTOP, PHONE, Eyes
+from console.plant import PlantProcess
+from console.test_models import another_version
 
 # One page of each kind, in the states that matter.
 PATHS = [
@@ -22,6 +24,8 @@ PATHS = [
     "/models/compressor",
     "/models/spare",
     "/models/spare/versions",
+    "/models/air-handler/what-if?factor=1.3",
+    "/models/compressor/what-if",
     "/models/air-handler/retraining",
     "/models/spare/retraining",
     "/live/reactor-live",
@@ -37,6 +41,13 @@ PATHS = [
     "/labels",
     "/labels/air-handler-faults",
     "/new/label-group",
+    "/alerts",
+    "/alerts/rules",
+    "/alerts/maintenance",
+    "/alerts/log",
+    "/new/channel?kind=webhook",
+    "/new/channel?kind=email",
+    "/new/channel?kind=mqtt",
     "/settings",
     "/settings/keys",
     "/settings/audit",
@@ -49,7 +60,24 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_page_can_be_used_by_everybody(eyes: Eyes, path: str) -> None:
+    check(eyes.look(path), path)
+
+
+@pytest.mark.parametrize("path", ["/models/reactor", "/live/reactor-live"])
+def test_the_page_of_an_event_can_be_used_by_everybody(eyes: Eyes, path: str) -> None:
     page = eyes.look(path)
+    page.locator("table.events tbody th a").first.click()
+    page.wait_for_url("**/events/*")
+    eyes.settle(page)
+    check(page, page.url)
+
+
+def test_two_versions_side_by_side_can_be_used_by_everybody(eyes: Eyes, plant: PlantProcess) -> None:
+    number = another_version(plant)
+    check(eyes.look(f"/models/spare/versions?a=1&b={number}"), "versions")
+
+
+def check(page: Page, path: str) -> None:
     axe = Axe()
     for viewport in (DESKTOP, PHONE):
         page.set_viewport_size(viewport)  # type: ignore[arg-type]

@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
+from openlookout.api.caller import Caller
 from openlookout.api.definition import definition
+from openlookout.api.errors import AccessDeniedException
 from openlookout.app.foundation import bucket_owners
 from openlookout.app.refused import StartRefused
+from openlookout.buckets.buckets import BucketSettings
 from openlookout.operations.bucket_owners import BucketOwnersError, parse_bucket_owners
 from openlookout.settings import Settings
+from openlookout.views.models import ModelViews
+from openlookout.views.port import Views
 from operations.rows import ROLE, add_dataset, add_model, scheduler_request, unique
-from served import ACCOUNT, Api, api_alone
+from served import ACCOUNT, REGION, Api, api_alone
 
 OWNERS = f"mine {ACCOUNT}\ntheirs 999999999999 # not ours\n\nshared *\n"
 
@@ -119,3 +124,17 @@ def test_a_file_of_owners_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StartRefused, match="the owners of buckets cannot be read"):
         bucket_owners(Settings(bucket_owners=str(tmp_path / "none")))
     assert bucket_owners(Settings()) is None
+
+
+def test_a_page_shows_no_labels_of_a_bucket_of_others(api: Api, tmp_path: Path) -> None:
+    buckets = BucketSettings("folder", tmp_path / "buckets", tmp_path / "objects")
+    for bucket in ("mine", "theirs"):
+        (buckets.root / bucket).mkdir(parents=True)
+        (buckets.root / bucket / "l.csv").write_text("2026-03-04T00:00:00,2026-03-04T12:00:00\n")
+    views = Views(api.database, buckets, str(tmp_path))
+    models = ModelViews(api.database, buckets, views.in_child, parse_bucket_owners(OWNERS))
+    caller = Caller(ACCOUNT, REGION, "request")
+    assert len(models.file_labels(caller, {"Bucket": "mine"})) == 1
+    with pytest.raises(AccessDeniedException, match="may not use the bucket 'theirs'"):
+        models.file_labels(caller, {"Bucket": "theirs"})
+    views.close()

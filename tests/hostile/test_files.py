@@ -5,10 +5,12 @@ import io
 import json
 import struct
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,10 @@ from openlookout.buckets.errors import BucketError, KeyRefusedError
 from openlookout.detection import model_file
 from openlookout.detection.model_file import ModelFileError, load
 from openlookout.timeseries import csv
-from openlookout.timeseries.csv import BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import Allowance, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.inference_input import InvalidInput, Window, read_window
+from openlookout.timeseries.ingest import IngestionError, Source, ingest
+from openlookout.timeseries.schema import Component
 
 
 class Endless(io.RawIOBase):
@@ -79,6 +84,36 @@ def test_a_packed_bomb_is_refused_when_it_has_unpacked_to_the_limit(monkeypatch:
     assert len(bomb) < 2**20
     with pytest.raises(NotIngestible, match=r"unpacks to more than 52,428,800 bytes"):
         read_all(io.BytesIO(bomb))
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".parquet"])
+def test_compressed_files_are_refused_when_all_together_have_unpacked_to_the_limit(tmp_path: Path, suffix: str) -> None:
+    frame = pl.DataFrame({"t": ["2026-01-01 00:00:00"] * 100_000, "a": [1.0] * 100_000})
+    file = io.BytesIO()
+    if suffix == ".parquet":
+        frame.write_parquet(file)
+    else:
+        file.write(gzip.compress(frame.write_csv().encode()))
+    files = {f"{number}{suffix}": file.getvalue() for number in range(5)}
+    n_bytes = len(frame.write_csv())  # Of each; as Parquet about as many.
+
+    def read_five(allowance: Allowance) -> None:
+        sources = [Source(key, "pump", len(data), partial(io.BytesIO, data)) for key, data in files.items()]
+        ingest(sources, None, tmp_path / "out", tmp_path / "scratch", allowance=allowance)
+
+    read_five(Allowance(6 * n_bytes))
+    with pytest.raises(
+        IngestionError, match=rf"unpack to more than {3 * n_bytes} bytes, which is the quota of a dataset"
+    ):
+        read_five(Allowance(3 * n_bytes))
+    window, opened = Window(0, 2**60, 2**60), [(key, io.BytesIO(data)) for key, data in files.items()]
+    with pytest.raises(InvalidInput, match=rf"more than {3 * n_bytes} bytes, which is the quota of an execution"):
+        read_window(opened, Component("pump", "t", ("a",)), window, Allowance(3 * n_bytes))
+
+
+def test_what_is_not_compressed_spends_nothing_of_what_may_be_unpacked() -> None:
+    text = b"t,a\n2026-01-01 00:00:00,1\n"
+    assert sum(len(chunk.readings) for chunk in CsvFile("a.csv", io.BytesIO(text), Allowance(0)).chunks()) == 1
 
 
 def test_a_bomb_in_a_bomb_is_unpacked_once() -> None:

@@ -29,6 +29,8 @@ class Recorder:
         kept = steps.run("first", lambda: {"identity": identity})
         if identity.startswith("temporary"):
             steps.run("second", self._temporary)
+        if identity.startswith("again"):
+            steps.again("second", self._temporary)
         if identity.startswith("outage within"):
             steps.run("second", self._outage)
         if identity.startswith("outage between"):
@@ -126,6 +128,19 @@ def test_a_job_that_meets_an_outage_between_its_steps_is_given_back_and_done(
     with database.writing() as connection:
         queue.enqueue(connection, "work", "outage between")
     until(lambda: job.said == ["outage between forgiven", "outage between done"])
+
+
+def test_a_step_whose_answer_is_not_kept_is_tried_again_as_any_other(
+    engine: tuple[Database, JobQueue, Recorder],
+) -> None:
+    database, queue, job = engine
+    with database.writing() as connection:
+        queue.enqueue(connection, "work", "again")
+    until(lambda: job.said == ["again done"])
+    assert job.left == 0
+    with database.reading() as connection:
+        kept = connection.execute(text("SELECT function_name FROM operation_outputs")).scalars().all()
+    assert kept == ["first"]
 
 
 def test_what_was_lost_three_times_is_given_up_with_a_sentence(engine: tuple[Database, JobQueue, Recorder]) -> None:

@@ -35,6 +35,8 @@ class Here:
     def run(self, _name: str, step: Any, *arguments: Any) -> Any:
         return step(*arguments)
 
+    again = run
+
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Iterator[Workplace]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import (
@@ -20,7 +20,7 @@ from openlookout.api.errors import (
 )
 from openlookout.app.api import api_server
 from openlookout.app.foundation import Foundation, opened
-from openlookout.app.what_ifs import WhatIfs
+from openlookout.app.what_ifs import UNDER_WAY_MAX, WhatIfs
 from openlookout.app.worker import working
 from openlookout.archive.transfer import Place, export_version, import_version
 from openlookout.buckets import layout
@@ -31,7 +31,7 @@ from openlookout.detection import what_if as sweep
 from openlookout.detection.model_file import load
 from openlookout.jobs import engine
 from openlookout.jobs.unfinished import Unfinished
-from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED, request_what_if
+from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED
 from openlookout.settings import Settings
 from openlookout.store.audit import records
 from openlookout.store.tables import model, model_version
@@ -40,7 +40,7 @@ from openlookout.views.port import Views
 from openlookout.wire.server import create_app
 from served import ACCOUNT, REGION, boto_client, served
 from service.test_retraining import BUCKET, END, FAULTS, N_DAYS, ROWS_A_DAY, START, at, readings
-from serving import ROLE, ingest, serving, train, wait
+from serving import ROLE, Process, ingest, serving, train, wait
 
 CALLER = Caller(ACCOUNT, REGION, "request")
 EVALUATED = (at(6), at(8))
@@ -344,6 +344,14 @@ def test_a_run_is_stopped_then_forgotten_and_old_ones_give_way(idle: WhatIfs) ->
     assert run in {one.id for one in kept}
 
 
+def test_few_runs_of_a_model_are_under_way_at_a_time(idle: WhatIfs) -> None:
+    runs = [idle.start(CALLER, "pump", 1, EVALUATED) for _ in range(UNDER_WAY_MAX)]
+    with pytest.raises(ConflictException, match="4 what-ifs of the model 'pump' are under way"):
+        idle.start(CALLER, "pump", 1, EVALUATED)
+    idle.stop(CALLER, "pump", runs[0])
+    idle.start(CALLER, "pump", 1, EVALUATED)
+
+
 def test_only_a_version_that_can_score_is_run_and_nothing_is_applied_amid_other_work(idle: WhatIfs) -> None:
     with pytest.raises(ConflictException, match="Version 2 of the model 'pump' is FAILED"):
         idle.start(CALLER, "pump", 2, EVALUATED)
@@ -366,24 +374,33 @@ def test_a_run_or_an_application_without_a_job_gets_one(idle: WhatIfs) -> None:
     assert Unfinished(foundation.database, foundation.queue).look() == 0
 
 
-def test_a_run_goes_on_after_its_process_was_killed(tmp_path: Path) -> None:
+def test_a_run_and_its_application_go_on_after_their_process_was_killed(tmp_path: Path) -> None:
     with_data(tmp_path)
-    with serving(tmp_path) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(serving(tmp_path))
         with_model(process.client())
-        with opened(Settings(data=tmp_path)) as foundation:
-            what_ifs = WhatIfs(foundation, lambda *_: {})
-            with foundation.database.writing() as connection:
-                of = connection.execute(select(model.c.id)).scalar_one()
-                run = request_what_if(connection, foundation.queue, of, 1, EVALUATED, now=END)
+        what_ifs = WhatIfs(stack.enter_context(opened(Settings(data=tmp_path))), lambda *_: {})
+        run = what_ifs.start(CALLER, "pump", 1, EVALUATED)
+        _kill_once_begun(process, what_ifs, select(what_if.c.attempt).where(what_if.c.id == run))
+        process = stack.enter_context(serving(tmp_path))
+        wait(lambda: {"Status": what_ifs.runs(CALLER, "pump")[0].status})
+        (ended,) = what_ifs.runs(CALLER, "pump")
+        assert (ended.status, ended.percent) == ("SUCCESS", 100)
+        number = what_ifs.apply(CALLER, "pump", run, 1.2, "token")
+        _kill_once_begun(process, what_ifs, select(model_version.c.attempt).where(model_version.c.version == number))
+        client = stack.enter_context(serving(tmp_path)).client()
 
-            def begun() -> dict[str, Any]:
-                with foundation.database.reading() as connection:
-                    attempt = connection.execute(select(what_if.c.attempt).where(what_if.c.id == run)).scalar_one()
-                return {"Status": "begun" if attempt else "PENDING"}
+        def made() -> dict[str, Any]:
+            found = client.describe_model_version(ModelName="pump", ModelVersion=number)
+            return found | {"Status": found["Status"].replace("IMPORT_IN_PROGRESS", "IN_PROGRESS")}
 
-            wait(begun)
-            process.kill()
-            with serving(tmp_path):
-                wait(lambda: {"Status": what_ifs.runs(CALLER, "pump")[0].status})
-                (ended,) = what_ifs.runs(CALLER, "pump")
-            assert (ended.status, ended.percent) == ("SUCCESS", 100)
+        assert wait(made)["Status"] == "SUCCESS"
+
+
+def _kill_once_begun(process: Process, what_ifs: WhatIfs, attempt: Select[Any]) -> None:
+    def begun() -> dict[str, Any]:
+        with what_ifs.foundation.database.reading() as connection:
+            return {"Status": "begun" if connection.execute(attempt).scalar_one() else "PENDING"}
+
+    wait(begun)
+    process.kill()

@@ -33,6 +33,8 @@ NAME_CHARACTERS_MAX = 200
 ROWS_MAX = 1000
 SECONDS_MAX = 30 * 24 * 3600
 LOG_MAX = 1000
+# The members of a channel's configuration that say where its secrets go.
+DESTINATION = ("url", "host", "port", "security", "tls", "user", "ca_file")
 
 
 class Refused(Exception):
@@ -75,6 +77,15 @@ class Place:
         with self.database.writing() as connection:
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Look into the transaction that is open, or into the database."""
+        if self.transaction is not None:
+            yield self.transaction
+            return
+        with self.database.reading() as connection:
+            yield connection
+
     def note(self, connection: Connection, operation: str, what: str, request: Mapping[str, Any]) -> None:
         """Record a change in its transaction; `what` is its kind and name, and `request` has no secret."""
         if self.by is None:
@@ -105,6 +116,19 @@ class ChannelView:
     n_pending: int
     n_failures: int
     retry_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ChannelSet:
+    """A channel as it was set: `configuration` without secrets, `has_secrets` the names of those that it has."""
+
+    name: str
+    kind: str
+    configuration: dict[str, Any]
+    has_secrets: frozenset[str]
+    kinds: list[str] | None
+    models: list[str] | None
+    per_hour: int
 
 
 @dataclass(frozen=True)
@@ -185,6 +209,45 @@ def put_channel(
             connection.execute(insert(alert_channel), {**made, **_of(place), **row})
         shown = {member: row[member] for member in ("kind", "configuration", "kinds", "models", "per_hour")}
         place.note(connection, "PutAlertChannel", f"alert-channel/{name}", shown | {"secrets": sorted(secrets)})
+
+
+def channel_set(place: Place, name: str) -> ChannelSet:
+    """What was set for a channel, but for its secrets.
+
+    Raises:
+        Refused: there is none of that name.
+    """
+    with place.reading() as connection:
+        row = connection.execute(select(alert_channel).where(_named(place, alert_channel, name))).one_or_none()
+    if row is None:
+        raise Refused(f"there is no channel '{name}'")
+    has = frozenset(key for key, value in row.secrets.items() if value)
+    return ChannelSet(row.name, row.kind, dict(row.configuration), has, row.kinds, row.models, row.per_hour)
+
+
+def with_kept_secrets(place: Place, name: str, kind: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a configuration with those secrets that it leaves out and the channel of that name has.
+
+    A secret goes only where it went: whoever may change a channel must not send its password somewhere else.
+
+    Raises:
+        Refused: a secret is left out, and the place that it goes to is another one now.
+    """
+    with place.reading() as connection:
+        row = connection.execute(select(alert_channel).where(_named(place, alert_channel, name))).one_or_none()
+    if row is None or row.kind != kind:
+        return dict(configuration)
+    kept = {key: value for key, value in row.secrets.items() if value and not configuration.get(key)}
+    whole = {**configuration, **kept}
+    try:
+        full = channel_of(kind).check(whole)
+    except BadChannel as error:
+        raise Refused(f"channel '{name}': {error}") from None
+    before = row.configuration | row.secrets
+    moved = [field for field in DESTINATION if full.get(field) != before.get(field)]
+    if kept and moved:
+        raise Refused(f"channel '{name}': its {moved[0]} is another one now, so give its {' and '.join(kept)} again")
+    return whole
 
 
 def delete_channel(place: Place, name: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from openlookout.alerts import kinds
 from openlookout.alerts.muting import muted
@@ -33,6 +33,31 @@ NEVER_US = 1 << 62
 
 ScoredRow = tuple[int, float | None, bool]
 """Timestamp in microseconds, score (None while the machine is off), whether it is anomalous."""
+
+
+# Made once: every execution asks for it.
+_STANDING: Select[Any] = (
+    select(
+        inference_scheduler.c.id.label("scheduler_id"),
+        inference_scheduler.c.name.label("scheduler_name"),
+        inference_scheduler.c.account,
+        inference_scheduler.c.region,
+        inference_scheduler.c.created_at,
+        inference_scheduler.c.updated_at,
+        model.c.id.label("model_id"),
+        model.c.name.label("model_name"),
+        alert_rule.c.rows_anomalous,
+        alert_rule.c.rows_looked_at,
+        alert_rule.c.seconds_min,
+        scheduler_alarm.c.scheduler_id.label("known"),
+        *(column for column in scheduler_alarm.c if column.name != "scheduler_id"),
+    )
+    .select_from(inference_scheduler)
+    .join(model)
+    .join(alert_rule, alert_rule.c.model_id == model.c.id, isouter=True)
+    .join(scheduler_alarm, scheduler_alarm.c.scheduler_id == inference_scheduler.c.id, isouter=True)
+    .where(inference_scheduler.c.id == bindparam("scheduler"))
+)
 
 
 def note_scored(connection: Connection, execution: Row[Any], rows: Sequence[ScoredRow], now: datetime) -> None:
@@ -201,29 +226,7 @@ def note_promoted(connection: Connection, model_id: str, now: datetime, *, by_ha
 
 def _standing(connection: Connection, scheduler_id: str) -> Row[Any]:
     """The scheduler, its model, its rule and what has been told of it."""
-    asked: Select[Any] = (
-        select(
-            inference_scheduler.c.id.label("scheduler_id"),
-            inference_scheduler.c.name.label("scheduler_name"),
-            inference_scheduler.c.account,
-            inference_scheduler.c.region,
-            inference_scheduler.c.created_at,
-            inference_scheduler.c.updated_at,
-            model.c.id.label("model_id"),
-            model.c.name.label("model_name"),
-            alert_rule.c.rows_anomalous,
-            alert_rule.c.rows_looked_at,
-            alert_rule.c.seconds_min,
-            scheduler_alarm.c.scheduler_id.label("known"),
-            *(column for column in scheduler_alarm.c if column.name != "scheduler_id"),
-        )
-        .select_from(inference_scheduler)
-        .join(model)
-        .join(alert_rule, alert_rule.c.model_id == model.c.id, isouter=True)
-        .join(scheduler_alarm, scheduler_alarm.c.scheduler_id == inference_scheduler.c.id, isouter=True)
-        .where(inference_scheduler.c.id == scheduler_id)
-    )
-    return connection.execute(asked).one()
+    return connection.execute(_STANDING, {"scheduler": scheduler_id}).one()
 
 
 def _subject(found: Row[Any]) -> Subject:

@@ -7,6 +7,7 @@ from typing import Any
 
 from openlookout.api.caller import Caller
 from openlookout.api.service_error import ServiceError
+from openlookout.app.alert_desk import AlertDesk
 from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
 from openlookout.app.snoozes import Snoozes
@@ -32,7 +33,8 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             views=views,
             snoozes=Snoozes(foundation.database, foundation.clock),
             what_ifs=WhatIfs(foundation, views.in_child),
-            models=ModelViews(foundation.database, foundation.buckets, views.in_child),
+            alerts=AlertDesk(foundation.database, foundation.clock, foundation.settings.console_url),
+            models=ModelViews(foundation.database, foundation.buckets, views.in_child, foundation.bucket_owners),
             service=ConsoleService(foundation, server),
             clock=foundation.clock,
             account=server.account,

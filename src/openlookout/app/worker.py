@@ -36,6 +36,7 @@ from openlookout.jobs.workplace import Workplace
 from openlookout.logs import logger
 
 SHUTDOWN_SECONDS = 10
+INFERENCES_MIN = 16
 
 log = logger(__name__)
 
@@ -130,7 +131,8 @@ def queues(n_children: int) -> tuple[Queue, ...]:
     return (
         Queue("ingest", 1),
         Queue("train", 1),
-        Queue("infer", n_children + 2),
+        # More than are computed at once: a look into the queue fetches work until the next look.
+        Queue("infer", max(INFERENCES_MIN, 8 * n_children)),
         Queue("replay", 1),
         Queue("discard", 1),
         Queue("import-dataset", 1),

@@ -19,6 +19,7 @@ from openlookout.api.errors import (
 from openlookout.api.service_error import ServiceError
 from openlookout.console import sessions, static_files
 from openlookout.console.pages import (
+    alerts,
     datasets,
     events,
     labels,
@@ -32,6 +33,7 @@ from openlookout.console.pages import (
     sign_in,
     verdicts,
     versions,
+    what_if,
     wizard,
 )
 from openlookout.console.ports import Console
@@ -45,12 +47,14 @@ ROOMS = (
     wizard,
     models,
     versions,
+    what_if,
     retraining,
     events,
     schedulers,
     live,
     verdicts,
     labels,
+    alerts,
     resources,
     service,
     sign_in,

@@ -22,6 +22,10 @@ def milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
+def from_milliseconds(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
 def moment(text: str | None, name: str) -> datetime | None:
     """Read a time as addresses and forms hold it, UTC where it says no zone; None for nothing.
 

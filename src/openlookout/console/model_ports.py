@@ -103,10 +103,11 @@ class ModelViews(Protocol):
         """Give how a sensor's readings are spread: `edges`, shares `then` (training) and `now`, `n_then`, `n_now`."""
         ...
 
-    def file_labels(self, place: Mapping[str, Any]) -> Sequence[tuple[datetime, datetime]]:
+    def file_labels(self, caller: Caller, place: Mapping[str, Any]) -> Sequence[tuple[datetime, datetime]]:
         """Give the ranges that label files in a bucket hold (an S3InputConfiguration).
 
         Raises:
+            AccessDeniedException: the bucket is another account's.
             ValidationException: there is no such file, or one cannot be read.
         """
         ...

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from openlookout.api.caller import AccessKey, Caller
 from openlookout.clock import Clock
+from openlookout.console.alert_ports import Alerts
 from openlookout.console.model_ports import ModelViews, Snoozes
 from openlookout.console.what_if_ports import WhatIfs
 from openlookout.store.audit import Record
@@ -157,6 +158,7 @@ class Console:
     models: ModelViews
     snoozes: Snoozes
     what_ifs: WhatIfs
+    alerts: Alerts
     service: Service
     clock: Clock
     account: str

@@ -9,6 +9,7 @@ import tokenize
 import zipfile
 import zlib
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -128,16 +129,24 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _array(name: str, unpacked: bytes) -> np.ndarray:
-    stream = io.BytesIO(unpacked)
-    version = np.lib.format.read_magic(stream)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(stream)
+    n_length = 2 if unpacked[6:8] == b"\x01\x00" else 4
+    offset = 8 + n_length + int.from_bytes(unpacked[8 : 8 + n_length], "little")
+    shape, is_fortran, dtype = _header(unpacked[:offset])
     n_bytes = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or n_bytes != len(unpacked) - stream.tell():
+    if dtype.hasobject or n_bytes != len(unpacked) - offset:
         raise ModelFileError(f"the array {name[:100]} is said to have {n_bytes} bytes and has another number")
-    stream.seek(0)
-    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-    return array
+    read: np.ndarray = np.ndarray(shape, dtype, unpacked, offset, order="F" if is_fortran else "C")
+    return read.copy(order="K")
+
+
+@lru_cache(maxsize=1024)
+def _header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read what comes before an array's numbers. numpy parses it as Python, and models of a kind have the same."""
+    stream = io.BytesIO(start)
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(stream)
+    return header
 
 
 def _put_view(view: View, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

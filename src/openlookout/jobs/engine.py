@@ -65,6 +65,11 @@ class Steps:
         with span(f"step {name}", step=name):
             return DBOS.run_step({"name": name}, self._patiently, name, step, arguments)
 
+    def again(self, name: str, step: Callable[..., T], *arguments: Any) -> T:
+        """Give the step's answer without keeping it: where keeping costs more than doing it once more after a crash."""
+        with span(f"step {name}", step=name):
+            return self._patiently(name, step, arguments)
+
     def _patiently(self, name: str, step: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         pause, n_lost, until = STEP_RETRY_SECONDS, 0, time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -264,10 +269,11 @@ class Worker:
         """Start working; on SQLite, create the engine's tables if need be."""
         DBOS.listen_queues([queue.name for queue in self._queues])
         DBOS.launch()
-        _limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
+        known = _limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
         seconds = POLLING_SECONDS if self._is_alone else POLLING_SECONDS_OF_MANY
         for queue in self._queues:
             DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=seconds)
+        known.clear()  # What an earlier process had registered.
 
     def stop(self, seconds: int = 5) -> None:
         """Stop taking jobs and wait a little for the running ones. What is left is still this worker's: see `leave`.
@@ -377,22 +383,29 @@ def _measured(kind: str, identity: str) -> Iterator[_Measured]:
     JOB_SECONDS.labels(kind).observe(seconds)
 
 
-def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> None:
-    """Let a queue's limit be this process's own.
+def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> dict[str, Any]:
+    """Let a queue's limit be this process's own; give the queues that are known and not asked for again.
 
     dbos keeps it in the database, one for all, and reads it before each look into the queue: the process that started
     last would decide how much a machine of another size works at once.
     """
     system = dbos._sys_db
     read = system.get_queue
+    known: dict[str, Any] = {}
 
     def get_queue(name: str, **options: Any) -> Any:
+        if name in known:  # Nobody changes a queue; it is asked for before each look into it.
+            return known[name]
         queue = read(name, **options)
         if queue is not None and name in concurrency:
             queue._worker_concurrency = concurrency[name]
+            known[name] = queue
         return queue
 
     system.get_queue = get_queue  # type: ignore[method-assign]  # There is no setting for it.
+    # The version is pinned, and every job has it; the question would be asked at each look into a queue.
+    system._is_latest_version = lambda *_: True  # type: ignore[method-assign]  # Nor for this.
+    return known
 
 
 class _Json(Serializer):

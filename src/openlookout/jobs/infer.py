@@ -1,15 +1,15 @@
 """Inference: the files of one window -> results.jsonl, events, the scheduler's latest result.
 
-Steps: `score` (in a child) and the publishing transaction, which also enqueues the scheduler's next execution: the runs
-of one scheduler follow each other, oldest first, because each looks back on the one before. Its identity is the id of
-the execution.
+Steps: `score` (in a child; a crash repeats it, for it is short) and the publishing transaction, which also enqueues the
+scheduler's next execution: the runs of one scheduler follow each other, oldest first, because each looks back on the
+one before. Its identity is the id of the execution.
 """
 
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from openlookout.alerts.notes import note_failed, note_scored
 from openlookout.buckets.buckets import SERVICE, open_buckets
@@ -32,6 +32,31 @@ from openlookout.store.tables import (
     to_microseconds,
 )
 
+# Statements made once: to make one costs as much as to carry it out, and each execution needs them.
+_EXECUTION = select(inference_execution).where(inference_execution.c.id == bindparam("execution"))
+_WITH_VERSION = (
+    select(
+        inference_execution,
+        inference_scheduler.c.state_key,
+        inference_scheduler.c.state_version,
+        model_version.c.version.label("active_version"),
+        model_version.c.object_prefix,
+        model_version.c.model_id,
+    )
+    .join(inference_scheduler, inference_scheduler.c.id == inference_execution.c.scheduler_id)
+    .join(model, model.c.id == inference_scheduler.c.model_id)
+    .join(model_version, (model_version.c.model_id == model.c.id) & (model_version.c.version == model.c.active_version))
+    .where(inference_execution.c.id == bindparam("execution"))
+)
+_KNOWN = (
+    update(inference_scheduler)
+    .where(inference_scheduler.c.id == bindparam("scheduler"))
+    .values({name: bindparam(name) for name in ("latest_result", "state_key", "state_version")})
+)
+_SAME_WINDOW = delete(accumulated).where(
+    accumulated.c.model_id == bindparam("model"), accumulated.c.data_end == bindparam("end")
+)
+
 SECONDS_MAX = 300.0
 MINUTE = timedelta(minutes=1)
 
@@ -47,7 +72,7 @@ class Infer:
         attempt = begin(self._workplace, steps, INFERENCE_EXECUTION, is_this, partial(self.abandon, identity))
         if attempt is None:
             return
-        answer = steps.run("score", self._score, identity, attempt)
+        answer = steps.again("score", self._score, identity, attempt)
         if "failed" in answer:
             self._end_failed(identity, answer["failed"], attempt, answer["inputs"])
         else:
@@ -57,7 +82,7 @@ class Infer:
         """Publish what was scored and delete the states before it; an attempt that may not publish deletes none."""
         unnamed = self._publish(identity, attempt, answer)
         if unnamed:
-            steps.run("tidy", self._tidy, unnamed)
+            steps.again("tidy", self._tidy, unnamed)
 
     @retried
     def _tidy(self, state_keys: list[str]) -> None:
@@ -67,23 +92,7 @@ class Infer:
     @retried
     def _score(self, identity: str, attempt: int) -> dict[str, Any]:
         with self._workplace.database.reading() as connection:
-            row = connection.execute(
-                select(
-                    inference_execution,
-                    inference_scheduler.c.state_key,
-                    inference_scheduler.c.state_version,
-                    model_version.c.version.label("active_version"),
-                    model_version.c.object_prefix,
-                    model_version.c.model_id,
-                )
-                .join(inference_scheduler, inference_scheduler.c.id == inference_execution.c.scheduler_id)
-                .join(model, model.c.id == inference_scheduler.c.model_id)
-                .join(
-                    model_version,
-                    (model_version.c.model_id == model.c.id) & (model_version.c.version == model.c.active_version),
-                )
-                .where(inference_execution.c.id == identity)
-            ).one()
+            row = connection.execute(_WITH_VERSION, {"execution": identity}).one()
         # Another version learned other things of the past: it starts anew.
         state_key = row.state_key if row.state_version == row.active_version else None
         job = {
@@ -109,6 +118,7 @@ class Infer:
         return {
             "files": limits.inference_files,
             "bytes": limits.inference_bytes_a_minute * minutes,
+            "unpacked_bytes": limits.inference_unpacked_bytes_a_minute * minutes,
             "rows": limits.inference_rows_a_minute * minutes,
         }
 
@@ -131,15 +141,9 @@ class Infer:
                 keep_event(connection, execution.scheduler_id, event)
             note_scored(connection, execution, answer["rows"], self._workplace.now())
             keep_scores(connection, [(identity, execution.data_end, answer["rows"])])
-            connection.execute(
-                update(inference_scheduler)
-                .where(inference_scheduler.c.id == execution.scheduler_id)
-                .values(
-                    latest_result="ANOMALOUS" if answer["events"] else "NORMAL",
-                    state_key=answer["state_key"],
-                    state_version=answer["version"],
-                )
-            )
+            known = {"state_key": answer["state_key"], "state_version": answer["version"]}
+            known["latest_result"] = "ANOMALOUS" if answer["events"] else "NORMAL"
+            connection.execute(_KNOWN, {"scheduler": execution.scheduler_id, **known})
             unnamed = keep_live(connection, execution, answer, self._workplace.late)
             enqueue_next(connection, self._workplace.queue, execution.scheduler_id)
         self._measure("SUCCESS", execution)
@@ -168,7 +172,7 @@ class Infer:
 
 def _locked(connection: Connection, identity: str) -> Row[Any]:
     """Give the execution, its scheduler held first: a ticker holds it too, and both take their locks in one order."""
-    found: Row[Any] = connection.execute(select(inference_execution).where(inference_execution.c.id == identity)).one()
+    found: Row[Any] = connection.execute(_EXECUTION, {"execution": identity}).one()
     hold(connection, found.scheduler_id)
     return found
 
@@ -176,6 +180,6 @@ def _locked(connection: Connection, identity: str) -> Row[Any]:
 def _accumulate(connection: Connection, execution: Row[Any], answer: dict[str, Any]) -> None:
     """Note the readings for retraining; of a window that was scored before (by an earlier scheduler) the newer ones."""
     window = {"model_id": answer["model_id"], "data_end": execution.data_end}
-    connection.execute(delete(accumulated).where(*(accumulated.c[name] == value for name, value in window.items())))
+    connection.execute(_SAME_WINDOW, {"model": answer["model_id"], "end": execution.data_end})
     row = {**window, "data_start": execution.data_start, "prefix": answer["accumulated"]}
     connection.execute(accumulated.insert(), row)

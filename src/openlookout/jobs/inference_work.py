@@ -19,6 +19,7 @@ from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.results import evidence_lines, lines, results_parquet, scored_rows
 from openlookout.jobs.version_files import VersionFiles, read_version
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
+from openlookout.timeseries.csv import Allowance
 from openlookout.timeseries.inference_input import (
     InputNames,
     InvalidInput,
@@ -103,11 +104,11 @@ def _read(
     keys = {component: tuple(key for _, key in found) for component, found in files.items()}
     n_bytes = sum(listed[key].size for named in keys.values() for key in named)
     check_files({component: len(named) for component, named in keys.items()}, n_bytes, job["limits"])
-    fresh = {}
+    fresh, allowance = {}, Allowance(job["limits"]["unpacked_bytes"])
     for component in version.schema:
         with ExitStack() as stack:
             opened = [(key, stack.enter_context(buckets.open(bucket, key))) for key in keys[component.name]]
-            fresh[component.name] = read_window(opened, component, window)
+            fresh[component.name] = read_window(opened, component, window, allowance)
     return fresh
 
 

@@ -29,7 +29,7 @@ from openlookout.logs import logger
 from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
 from openlookout.store.lifecycles import INGESTION_JOB
 from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
-from openlookout.timeseries.csv import BadHeader
+from openlookout.timeseries.csv import Allowance, BadHeader
 from openlookout.timeseries.ingest import Ingested, IngestionError, Source, ingest
 from openlookout.timeseries.key_pattern import assign, parse_key_pattern
 from openlookout.timeseries.quality import quality_summary
@@ -191,8 +191,10 @@ def _read(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:
         out, scratch = Path(folder) / "out", Path(folder) / "scratch"
         out.mkdir()
         scratch.mkdir()
-        ingested = ingest(sources, schema, out, scratch, progress=ProgressFile(progress).note)
-        _check_columns(ingested.schema, Limits(**job["limits"]))
+        limits = Limits(**job["limits"])
+        note, allowance = ProgressFile(progress).note, Allowance(limits.dataset_unpacked_bytes)
+        ingested = ingest(sources, schema, out, scratch, progress=note, allowance=allowance)
+        _check_columns(ingested.schema, limits)
         return _keep(
             settings, job, ingested, discarded=(*assigned.unmatched, *ingested.discarded.keys()), n_found=len(found)
         )

@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, select, update
 
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
@@ -23,6 +23,21 @@ TICK_SECONDS = 0.25
 CLAIMS_MAX = 500
 # After downtime the missed runs are worked off, oldest first; of a longer one only the newest.
 MISSED_MAX = 288
+
+# Made once: thousands of schedulers are due at the same time.
+_CLAIM = (
+    update(inference_scheduler)
+    .where(
+        inference_scheduler.c.id == bindparam("scheduler"),
+        inference_scheduler.c.status == "RUNNING",
+        inference_scheduler.c.next_due == bindparam("due"),
+    )
+    .values(next_due=bindparam("following"))
+)
+_MADE = select(inference_execution.c.due_at).where(
+    inference_execution.c.scheduler_id == bindparam("scheduler"), inference_execution.c.due_at >= bindparam("due")
+)
+_ADDED = inference_execution.insert()
 
 
 class Ticker:
@@ -72,22 +87,12 @@ class Ticker:
     def _claim(self, connection: Connection, scheduler: Row[Any], now: datetime) -> int:
         frequency = duration(scheduler.frequency)
         following = first_due(now, frequency, scheduler.delay_minutes)
-        claimed = connection.execute(
-            update(inference_scheduler)
-            .where(
-                inference_scheduler.c.id == scheduler.id,
-                inference_scheduler.c.status == "RUNNING",
-                inference_scheduler.c.next_due == scheduler.next_due,
-            )
-            .values(next_due=following)
-        )
+        this = {"scheduler": scheduler.id, "due": scheduler.next_due}
+        claimed = connection.execute(_CLAIM, {**this, "following": following})
         if claimed.rowcount != 1:
             return 0
         SCHEDULER_LAG_SECONDS.observe((now - scheduler.next_due).total_seconds())
-        made = select(inference_execution.c.due_at).where(
-            inference_execution.c.scheduler_id == scheduler.id, inference_execution.c.due_at >= scheduler.next_due
-        )
-        done = set(connection.execute(made).scalars())  # After a clock was set back.
+        done = set(connection.execute(_MADE, this).scalars())  # After a clock was set back.
         dues = [due for due in _dues(scheduler.next_due, following, frequency) if due not in done]
         idle = is_idle(connection, scheduler.id)
         for due in dues:
@@ -103,7 +108,7 @@ class Ticker:
                 "input": scheduler.input,
                 "output": scheduler.output,
             }
-            connection.execute(inference_execution.insert(), row)
+            connection.execute(_ADDED, row)
             if idle:  # One at a time, oldest first: each ends by enqueuing the next.
                 self._queue.enqueue(connection, "infer", row["id"])
                 idle = False

@@ -3,17 +3,30 @@
 Each looks back on the one before. A run that ends enqueues the next; whoever adds one to an idle scheduler enqueues it.
 """
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from openlookout.jobs.engine import JobQueue
 from openlookout.store.tables import inference_execution, inference_scheduler, replay
 
+# Made once: every execution asks them.
+_HELD = select(inference_scheduler.c.id).where(inference_scheduler.c.id == bindparam("scheduler")).with_for_update()
+_OPEN_EXECUTION = (
+    select(inference_execution.c.id)
+    .where(inference_execution.c.scheduler_id == bindparam("scheduler"), inference_execution.c.status == "IN_PROGRESS")
+    .order_by(inference_execution.c.due_at)
+    .limit(1)
+)
+_OPEN_REPLAY = (
+    select(replay.c.id)
+    .where(replay.c.scheduler_id == bindparam("scheduler"), replay.c.status == "IN_PROGRESS")
+    .order_by(replay.c.created_at, replay.c.id)
+    .limit(1)
+)
+
 
 def hold(connection: Connection, scheduler_id: str) -> None:
     """Let no other transaction look whose turn it is until this one ends."""
-    connection.execute(
-        select(inference_scheduler.c.id).where(inference_scheduler.c.id == scheduler_id).with_for_update()
-    )
+    connection.execute(_HELD, {"scheduler": scheduler_id})
 
 
 def is_idle(connection: Connection, scheduler_id: str) -> bool:
@@ -35,21 +48,11 @@ def enqueue_next(connection: Connection, queue: JobQueue, scheduler_id: str) -> 
 
 def open_execution(connection: Connection, scheduler_id: str) -> str | None:
     """Give the id of the scheduler's oldest execution that has not ended."""
-    found: str | None = connection.execute(
-        select(inference_execution.c.id)
-        .where(inference_execution.c.scheduler_id == scheduler_id, inference_execution.c.status == "IN_PROGRESS")
-        .order_by(inference_execution.c.due_at)
-        .limit(1)
-    ).scalar()
+    found: str | None = connection.execute(_OPEN_EXECUTION, {"scheduler": scheduler_id}).scalar()
     return found
 
 
 def open_replay(connection: Connection, scheduler_id: str) -> str | None:
     """Give the id of the scheduler's oldest replay that has not ended."""
-    found: str | None = connection.execute(
-        select(replay.c.id)
-        .where(replay.c.scheduler_id == scheduler_id, replay.c.status == "IN_PROGRESS")
-        .order_by(replay.c.created_at, replay.c.id)
-        .limit(1)
-    ).scalar()
+    found: str | None = connection.execute(_OPEN_REPLAY, {"scheduler": scheduler_id}).scalar()
     return found

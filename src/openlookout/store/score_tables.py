@@ -21,15 +21,18 @@ execution_scores = Table(
     Index("execution_scores_by_end", "data_end"),
 )
 
+# Made once: every execution needs them.
+_EARLIER = delete(execution_scores).where(execution_scores.c.execution_id == bindparam("this"))
+_ADDED = insert(execution_scores)
+
 
 def keep_scores(connection: Connection, scored: Sequence[tuple[str, datetime, Sequence[Any]]]) -> None:
     """Keep the rows of executions (id, end of the data, rows); of one that is scored again the new ones."""
     if not scored:
         return
-    this = execution_scores.c.execution_id == bindparam("this")
-    connection.execute(delete(execution_scores).where(this), [{"this": identity} for identity, _, _ in scored])
+    connection.execute(_EARLIER, [{"this": identity} for identity, _, _ in scored])
     made = [{"execution_id": identity, "data_end": end, "scored": list(rows)} for identity, end, rows in scored]
-    connection.execute(insert(execution_scores), made)
+    connection.execute(_ADDED, made)
 
 
 def forget_scores(connection: Connection, before: datetime, n_max: int) -> int:

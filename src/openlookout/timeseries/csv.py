@@ -54,6 +54,27 @@ class NotIngestible(Exception):
     """The file is not CSV, is corrupt, or cannot be read; the message is the reason, without the name of the file."""
 
 
+class UnpackedTooMuch(Exception):
+    """The compressed files of one piece of work unpack to more than they may, all together."""
+
+
+class Allowance:
+    """How many bytes the compressed files of one piece of work may unpack to, all together."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes = self._n_left = n_bytes
+
+    def take(self, n_bytes: int) -> None:
+        """Count bytes that were unpacked.
+
+        Raises:
+            UnpackedTooMuch: there are more than may be.
+        """
+        self._n_left -= n_bytes
+        if self._n_left < 0:
+            raise UnpackedTooMuch(f"The compressed files unpack to more than {self._n_bytes} bytes, which is the quota")
+
+
 @dataclass(frozen=True)
 class Header:
     """The columns of a file: the first is the timestamp, the others are sensors."""
@@ -85,11 +106,12 @@ class CsvFile:
     Raises:
         BadHeader: the header is malformed; everything that was to be ingested fails with it.
         NotIngestible: the file is empty, or is no text.
+        UnpackedTooMuch: it is compressed, and the allowance is spent; so may `chunks`.
     """
 
-    def __init__(self, name: str, stream: BinaryIO) -> None:
+    def __init__(self, name: str, stream: BinaryIO, allowance: Allowance | None = None) -> None:
         self._name = name
-        self._blocks = _blocks(stream)
+        self._blocks = _blocks(stream, allowance)
         first = next(self._blocks, b"")
         line, _, self._rest = first.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n").partition(b"\n")
         if not line.strip():
@@ -118,7 +140,7 @@ class CsvFile:
         yield from self._blocks
 
 
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+def _blocks(stream: BinaryIO, allowance: Allowance | None) -> Iterator[bytes]:
     """Give the text in blocks of whole lines that end in \\n, checked to be UTF-8 text without NUL."""
     text = _unpacked(stream)
     left, total = b"", 0
@@ -128,6 +150,8 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise NotIngestible(f"corrupt gzip: {error}") from None
         total += len(read)
+        if allowance is not None and isinstance(text, gzip.GzipFile):
+            allowance.take(len(read))
         if total > UNPACKED_BYTES_MAX:
             raise NotIngestible(f"unpacks to more than {UNPACKED_BYTES_MAX:,} bytes")
         if b"\r" in read:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import polars as pl
 
 from openlookout.timeseries.columnar import Readings, from_frame
-from openlookout.timeseries.csv import TIME, BadHeader, NotIngestible
+from openlookout.timeseries.csv import TIME, Allowance, BadHeader, NotIngestible, UnpackedTooMuch
 from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
 from openlookout.timeseries.parquet import open_sensor_file
 from openlookout.timeseries.runs import sorted_unique
@@ -146,24 +146,28 @@ def missing_sentence(component: str, names: InputNames, window: Window, bucket: 
     )
 
 
-def read_window(files: Sequence[tuple[str, BinaryIO]], component: Component, window: Window) -> Readings:
+def read_window(
+    files: Sequence[tuple[str, BinaryIO]], component: Component, window: Window, allowance: Allowance | None = None
+) -> Readings:
     """Read the rows of one component in the window from its files (key and stream), in their order.
 
     Of rows with the same time the last wins. A sensor without a column has no reading. A file that is not what its
     name says is passed over while another can be read.
 
     Raises:
-        InvalidInput: a header is malformed, or no file can be read.
+        InvalidInput: a header is malformed, no file can be read, or the compressed ones unpack to more than allowed.
     """
     inside = pl.col(TIME).is_between(window.start_us, window.end_us, closed="right")
     frames: list[pl.DataFrame] = []
     unreadable: list[str] = []
     for key, stream in files:
         try:
-            file = open_sensor_file(key, stream)
+            file = open_sensor_file(key, stream, allowance=allowance)
             frames += [chunk.readings.filter(inside) for chunk in file.chunks(component.sensors)]
         except BadHeader as error:
             raise InvalidInput(str(error)) from None
+        except UnpackedTooMuch as error:
+            raise InvalidInput(f"{error} of an execution; that was seen in file '{key}'.") from None
         except NotIngestible as error:
             unreadable.append(f"file '{key}': {error}")
     if len(unreadable) == len(files):

@@ -14,7 +14,16 @@ from typing import BinaryIO
 
 import polars as pl
 
-from openlookout.timeseries.csv import MARKS_MAX, TIME, BadHeader, Chunk, Header, NotIngestible
+from openlookout.timeseries.csv import (
+    MARKS_MAX,
+    TIME,
+    Allowance,
+    BadHeader,
+    Chunk,
+    Header,
+    NotIngestible,
+    UnpackedTooMuch,
+)
 from openlookout.timeseries.observation import SensorObservation, observe_part
 from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
 from openlookout.timeseries.quality import SensorStatistics
@@ -88,6 +97,7 @@ def ingest(
     scratch: Path,
     *,
     progress: Progress | None = None,
+    allowance: Allowance | None = None,
 ) -> Ingested:
     """Read all files and write the parts into `out`, which is emptied first; `scratch` is needed meanwhile.
 
@@ -95,6 +105,7 @@ def ingest(
     detected: the first column is the timestamp, the sensors are all others of all files, in the order first seen. With
     one, columns it does not name are ignored, those it names and a file lacks have no data there, and the files of a
     component it does not name are discarded. `progress` is called with the bytes read and the bytes in all.
+    `allowance`: what all compressed files together may unpack to.
 
     Raises:
         IngestionError: a header is malformed, a limit is passed, or no file has a reading.
@@ -116,7 +127,7 @@ def ingest(
                 continue
             reader = _ComponentReader(name, None if given is None else given[name], scratch, number, writer)
             for source in files:
-                reason = reader.read(source, meter)
+                reason = reader.read(source, meter, allowance)
                 if reason is not None:
                     discarded[source.key] = reason
             reader.settle()
@@ -225,17 +236,17 @@ class _ComponentReader:
         self._columns: dict[str, None] = {}
         self._buffer: list[pl.DataFrame] = []
 
-    def read(self, source: Source, meter: "_Meter") -> str | None:
+    def read(self, source: Source, meter: "_Meter", allowance: Allowance | None) -> str | None:
         """Read one file; give the reason if it was discarded.
 
         Raises:
-            IngestionError: its header is malformed.
+            IngestionError: its header is malformed, or the allowance is spent.
         """
         mark, tally = len(self._writing), _Tally()
         whole, self._buffer = self._buffer, []
         try:
             with meter.opened(source) as stream:
-                file = open_sensor_file(source.key, stream, self._scratch)
+                file = open_sensor_file(source.key, stream, self._scratch, allowance)
                 sensors = self._wanted(file.header)
                 for chunk in file.chunks(sensors):
                     tally.count(chunk)
@@ -252,6 +263,8 @@ class _ComponentReader:
             if not is_named_as_data(source.key):
                 return self._undo(mark, whole, f"not a CSV file: {error.reason}")
             raise IngestionError(f"{error}") from None
+        except UnpackedTooMuch as error:
+            raise IngestionError(f"{error} of a dataset; that was seen in file '{source.key}'.") from None
         except NotIngestible as error:
             return self._undo(mark, whole, str(error))
         except (FileNotFoundError, PermissionError) as error:

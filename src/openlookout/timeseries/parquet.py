@@ -16,6 +16,7 @@ from openlookout.timeseries.csv import (
     CELLS_MAX,
     READING_MAX,
     TIME,
+    Allowance,
     Chunk,
     CsvFile,
     Header,
@@ -28,14 +29,19 @@ SUFFIX = ".parquet"
 CSV_SUFFIXES = (".csv", ".csv.gz")
 
 
-def open_sensor_file(name: str, stream: BinaryIO, scratch: Path | None = None) -> "CsvFile | ParquetFile":
+def open_sensor_file(
+    name: str, stream: BinaryIO, scratch: Path | None = None, allowance: Allowance | None = None
+) -> "CsvFile | ParquetFile":
     """Open a file by its name: Parquet where it ends so, else CSV. `scratch`: a folder for a copy while it is read.
 
     Raises:
         BadHeader: the header is malformed.
         NotIngestible: it is not what its name says, or empty.
+        UnpackedTooMuch: it is compressed, and the allowance is spent; so may its `chunks`.
     """
-    return ParquetFile(name, stream, scratch) if name.lower().endswith(SUFFIX) else CsvFile(name, stream)
+    if name.lower().endswith(SUFFIX):
+        return ParquetFile(name, stream, scratch, allowance)
+    return CsvFile(name, stream, allowance)
 
 
 class ParquetFile:
@@ -46,7 +52,10 @@ class ParquetFile:
         NotIngestible: the file is empty, is no Parquet, or has no column of times.
     """
 
-    def __init__(self, name: str, stream: BinaryIO, scratch: Path | None = None) -> None:
+    def __init__(
+        self, name: str, stream: BinaryIO, scratch: Path | None = None, allowance: Allowance | None = None
+    ) -> None:
+        self._allowance = allowance
         # Parquet is read from its end, and a stream has none: a copy. It goes with this object.
         self._folder = tempfile.TemporaryDirectory(prefix="parquet-", dir=scratch)
         self._path = Path(self._folder.name) / "file.parquet"
@@ -73,6 +82,8 @@ class ParquetFile:
         hint: TimestampFormat | None = None
         try:
             for frame in pl.scan_parquet(self._path).select(self._timestamp, *kept).collect_batches():
+                if self._allowance is not None:
+                    self._allowance.take(int(frame.estimated_size()))
                 for start in range(0, len(frame), rows_max):
                     chunk, hint = _chunk(frame[start : start + rows_max], self._timestamp, kept, hint)
                     yield chunk

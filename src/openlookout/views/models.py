@@ -16,6 +16,7 @@ from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import ObjectNotFoundError
 from openlookout.console.model_ports import Evaluation, LiveEvent, Similar, Span
+from openlookout.operations.bucket_owners import BucketOwners
 from openlookout.store.database import Database
 from openlookout.store.tables import (
     accumulated,
@@ -46,8 +47,10 @@ InChild = Callable[..., Mapping[str, Any]]
 class ModelViews:
     """Answers for one process; `in_child` is `Views.in_child`."""
 
-    def __init__(self, database: Database, buckets: BucketSettings, in_child: InChild) -> None:
-        self._database, self._buckets, self._in_child = database, buckets, in_child
+    def __init__(
+        self, database: Database, buckets: BucketSettings, in_child: InChild, owners: BucketOwners | None = None
+    ) -> None:
+        self._database, self._buckets, self._in_child, self._owners = database, buckets, in_child, owners
         # Objects of ours never change, and pages and figures ask for the same ones again and again.
         self._kept = lru_cache(maxsize=OBJECTS_KEPT)(self._json)
         self._read_ahead: set[str] = set()
@@ -195,15 +198,18 @@ class ModelViews:
         spans = [(to_microseconds(one.data_start), to_microseconds(one.data_end), one.prefix) for one in windows]
         return self._in_child("live:histogram", sensor, training, spans)
 
-    def file_labels(self, place: Mapping[str, Any]) -> list[tuple[datetime, datetime]]:
+    def file_labels(self, caller: Caller, place: Mapping[str, Any]) -> list[tuple[datetime, datetime]]:
         """Give the ranges that label files in a bucket hold.
 
         Raises:
+            AccessDeniedException: the bucket is another account's.
             ValidationException: there is no such file, or one cannot be read.
         """
+        if self._owners is not None:
+            self._owners.check(caller.account, place)
         read = self._in_child("similar:file_labels", dict(place))
         if "failed" in read:
-            raise ValidationException(f"The labels in S3 cannot be copied: {read['failed']}.")
+            raise ValidationException(f"The label files cannot be read: {read['failed']}.")
         return [(from_microseconds(start), from_microseconds(end)) for start, end in read["ranges"]]
 
     def course(self, caller: Caller, name: str, version: int, sensor: str, span: Span) -> Mapping[str, Any] | None:

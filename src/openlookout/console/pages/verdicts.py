@@ -100,7 +100,7 @@ def _group_of(visit: Visit, model: Mapping[str, Any]) -> str:
         visit.call("CreateLabelGroup", LabelGroupName=group, ClientToken=_token(group))
     if "S3InputConfiguration" in said:
         there = {(one["StartTime"], one["EndTime"]) for one in visit.listed("ListLabels", LabelGroupName=group)}
-        for start, end in visit.console.models.file_labels(said["S3InputConfiguration"]):
+        for start, end in visit.console.models.file_labels(visit.caller, said["S3InputConfiguration"]):
             if (start, end) not in there:
                 visit.call(
                     "CreateLabel",

@@ -55,6 +55,7 @@ def versions(visit: Visit, name: str) -> Response:
         a=a,
         b=b,
         pair=pair,
+        factors=visit.console.what_ifs.factors(visit.caller, name),
         is_working=any(one.about["Status"] in {"IN_PROGRESS", "IMPORT_IN_PROGRESS"} for one in shown),
     )
 

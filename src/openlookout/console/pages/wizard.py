@@ -1,17 +1,20 @@
 """Making a model: one form whose state is the address, and a page to look at it all once more before it is done."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from openlookout.console import quality, training_plan
+from openlookout.api.service_error import ServiceError
+from openlookout.console import charts, quality, training_plan
 from openlookout.console.pages.datasets import default_role
-from openlookout.console.rendering import path
+from openlookout.console.rendering import path, plural
 from openlookout.console.training_plan import Plan
 from openlookout.console.visit import Visit, page
 from openlookout.timeseries.schema import Component, parse_schema
 
+LABELS_SHOWN_MAX = 2000
 FIELDS = (
     "dataset",
     "name",
@@ -83,6 +86,35 @@ def review(visit: Visit) -> Response:
     return visit.render(
         "model_review.html", plan=planned, code=code, n_sensors=n_chosen, n_all=n_all, search=visit.request.url.query
     )
+
+
+@page("/new/model/labels")
+def labels(visit: Visit) -> Response:
+    """The labelled ranges of a group or of files in a bucket, for the chart of the form; `failed`: `note` says why."""
+    try:
+        ranges = list(_labelled(visit))
+    except ServiceError as error:  # Somebody is still typing: what is not there yet is no error of the page.
+        return visit.figure({"ranges": [], "note": error.message, "failed": True})
+    note = f"{plural(len(ranges), 'label')}, in the chart above." if ranges else "There is no label of a fault in it."
+    return visit.figure(
+        {
+            "ranges": [
+                {"start": charts.milliseconds(start), "end": charts.milliseconds(end)}
+                for start, end in ranges[:LABELS_SHOWN_MAX]
+            ],
+            "note": note,
+            "failed": False,
+        }
+    )
+
+
+def _labelled(visit: Visit) -> Iterator[tuple[datetime, datetime]]:
+    if "group" in visit.query:
+        found = visit.listed("ListLabels", LabelGroupName=visit.query["group"])
+        yield from ((one["StartTime"], one["EndTime"]) for one in found if one["Rating"] == "ANOMALY")
+        return
+    place = {"Bucket": visit.query.get("bucket", ""), "Prefix": visit.query.get("prefix", "")}
+    yield from visit.console.models.file_labels(visit.caller, {name: text for name, text in place.items() if text})
 
 
 def _make(visit: Visit, planned: Plan) -> None:

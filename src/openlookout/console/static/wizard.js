@@ -17,7 +17,28 @@
         if (to) add("label", ms(from), ms(to));
       }
     }
+    if (field("labels").value === "group" || field("labels").value === "files") shown.push(...known);
     window.openlookoutCharts.ranges("readings", shown);
+  }
+  // The labels of a group or of files are asked for, so that the chart shows what the model will be told.
+  let known = [], asked = null;
+  async function ask() {
+    const from = field("labels").value, state = document.getElementById("labels-state");
+    known = [];
+    state.textContent = "";
+    const query = from === "group" ? { group: field("group").value } : { bucket: field("labels_bucket").value.trim(), prefix: field("labels_prefix").value.trim() };
+    if (asked) asked.abort();
+    if ((from === "group" && query.group) || (from === "files" && query.bucket)) {
+      asked = new AbortController();
+      try {
+        const answer = await fetch(`/new/model/labels?${new URLSearchParams(query)}`, { headers: { accept: "application/json" }, signal: asked.signal });
+        const said = await answer.json();
+        state.textContent = said.note || said.error;
+        state.classList.toggle("bad", Boolean(said.failed || said.error));
+        known = (said.ranges || []).map((range) => ({ ...range, kind: "label" }));
+      } catch { return; }
+    }
+    ranges();
   }
   function off() {
     const [sensor, value] = [field("off_sensor").value, field("off_value").value.trim()];
@@ -33,6 +54,7 @@
     if (name === "look") window.openlookoutCharts.source("readings", source({ sensor: event.target.value }));
     if (name.startsWith("off_")) off();
     if (name === "labels") labels();
+    if (name === "group" || name.startsWith("labels")) ask();
     ranges();
   });
   document.addEventListener("picked", (event) => {
@@ -45,4 +67,5 @@
   });
   labels();
   ranges();
+  ask();
 })();

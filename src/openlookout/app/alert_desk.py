@@ -1,0 +1,123 @@
+"""Alerts as the console sets them: the functions of the command line, for an account, without what reads this machine.
+
+A secret that names a variable or a file of this machine (`env:`, `file:`) can be set by whoever is on it, not through a
+page: over a channel to a server of one's own it would tell what it names.
+"""
+
+import base64
+import secrets as random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from openlookout.alerts import administration
+from openlookout.alerts.administration import AlertView, By, ChannelSet, ChannelView, Place, RuleView
+from openlookout.alerts.channels import channel_of
+from openlookout.alerts.maintenance import Maintenance
+from openlookout.alerts.sending import BadChannel
+from openlookout.api.caller import Caller
+from openlookout.api.errors import ResourceNotFoundException, ValidationException
+from openlookout.clock import Clock
+from openlookout.console.alert_ports import WantedChannel
+from openlookout.store.audit import LOCAL
+from openlookout.store.database import Database
+
+SECRET_BYTES = 32
+OF_THIS_MACHINE = ("env:", "file:")
+
+
+@dataclass(frozen=True)
+class AlertDesk:
+    """Answers for one process; `base_url` is where the links of messages lead."""
+
+    database: Database
+    clock: Clock
+    base_url: str
+
+    def channels(self, caller: Caller) -> Sequence[ChannelView]:
+        return administration.channels(self._place(caller))
+
+    def channel(self, caller: Caller, name: str) -> ChannelSet:
+        with _known():
+            return administration.channel_set(self._place(caller), name)
+
+    def put_channel(self, caller: Caller, wanted: WantedChannel) -> str | None:
+        made = None
+        with self._place(caller).together() as place, _known():
+            _check_options(wanted)
+            options = administration.with_kept_secrets(place, wanted.name, wanted.kind, wanted.options)
+            if wanted.kind == "webhook" and not options.get("secret"):
+                made = "whsec_" + base64.b64encode(random.token_bytes(SECRET_BYTES)).decode()
+                options["secret"] = made
+            administration.put_channel(
+                place,
+                wanted.name,
+                wanted.kind,
+                options,
+                self.clock.now(),
+                kinds=wanted.kinds,
+                models=wanted.models,
+                per_hour=wanted.per_hour,
+            )
+        return made
+
+    def delete_channel(self, caller: Caller, name: str) -> None:
+        with _known():
+            administration.delete_channel(self._place(caller), name)
+
+    def send_test(self, caller: Caller, name: str) -> str:
+        with _known():
+            return administration.send_test(self._place(caller), name, self.clock.now(), self.base_url)
+
+    def rule(self, caller: Caller, model: str) -> RuleView:
+        with _known():
+            return administration.rule_of(self._place(caller), model)
+
+    def set_rule(self, caller: Caller, model: str, rule: RuleView) -> None:
+        with _known():
+            administration.set_rule(self._place(caller), model, rule)
+
+    def maintenances(self, caller: Caller) -> Sequence[tuple[Maintenance, str | None]]:
+        return administration.maintenances(self._place(caller))
+
+    def put_maintenance(self, caller: Caller, window: Maintenance, model: str | None) -> None:
+        with _known():
+            administration.put_maintenance(self._place(caller), window, model)
+
+    def delete_maintenance(self, caller: Caller, name: str) -> None:
+        with _known():
+            administration.delete_maintenance(self._place(caller), name)
+
+    def log(self, caller: Caller, n_max: int) -> Sequence[AlertView]:
+        return administration.alert_log(self._place(caller), n_max)
+
+    def _place(self, caller: Caller) -> Place:
+        by = By(caller.principal or LOCAL, self.clock.now(), caller.request_id)
+        return Place(self.database, caller.account, caller.region, by=by)
+
+
+def _check_options(wanted: WantedChannel) -> None:
+    try:
+        secret = channel_of(wanted.kind).secrets
+    except BadChannel as error:
+        raise ValidationException(f"{str(error).capitalize()}.") from None
+    for name in secret:
+        if wanted.options.get(name, "").startswith(OF_THIS_MACHINE):
+            raise ValidationException(
+                f"The {name} names a variable or a file of the service's machine: only the command line sets those, "
+                "with 'openlookout alerts channel set'."
+            )
+    if "ca_file" in wanted.options:
+        raise ValidationException("A file of the service's machine is set by the command line only.")
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    """Refusals as errors of the API: sentences that begin as sentences do."""
+    try:
+        yield
+    except administration.Refused as refused:
+        said = str(refused)
+        sentence = f"{said[:1].upper()}{said[1:]}."
+        kind = ResourceNotFoundException if said.startswith("there is no ") else ValidationException
+        raise kind(sentence) from None
