@@ -1,4 +1,4 @@
-"""The tutorial is true: its blocks run in order, and print what stands below them."""
+"""The tutorials are true: their blocks run in order, and print what stands below them."""
 
 import contextlib
 import io
@@ -17,19 +17,20 @@ TUTORIAL, QUICKSTART = DOCS / "tutorial.md", DOCS / "quickstart.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_every_block_of_the_tutorial_runs_and_prints_what_it_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("tutorial", "n_shown"), [(TUTORIAL, 6), (DOCS / "tutorial-takeover.md", 4)])
+def test_every_block_of_a_tutorial_runs_and_prints_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tutorial: Path, n_shown: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     names: dict[str, object] = {"__name__": "tutorial"}
     said, n_compared = "", 0
     try:
-        for language, text in BLOCK.findall(TUTORIAL.read_text()):
+        for language, text in BLOCK.findall(tutorial.read_text()):
             if language == "python":
                 printed = io.StringIO()
                 with contextlib.redirect_stdout(printed):
-                    exec(compile(text, "tutorial.md", "exec"), names)
+                    exec(compile(text, tutorial.name, "exec"), names)
                 said = printed.getvalue()
             elif language == "sh":
                 subprocess.run(["sh", "-e", "-c", text], check=True, timeout=200)
@@ -39,7 +40,7 @@ def test_every_block_of_the_tutorial_runs_and_prints_what_it_shows(
     finally:
         if "client" in names:
             names["client"].close()  # type: ignore[attr-defined]  # A client of `openlookout.local`.
-    assert n_compared == 6
+    assert n_compared == n_shown
 
 
 def test_the_python_of_the_quick_start_trains_a_model_on_a_server(

@@ -137,6 +137,16 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
+def test_a_folder_with_one_file_is_a_component_where_the_input_calls_one_so(tmp_path: Path) -> None:
+    left = Leftovers(tmp_path / "pump")
+    left.write("training/pump/january.csv", "time,b\n2024-01-01 00:00:00,1\n2024-01-01 00:05:00,2\n")
+    assert looked_at(left.folder)[0].training[0].key_pattern == "{prefix}/{component_name}.*"
+    for hour in range(2):
+        left.write(f"in/pump_2024010{hour + 2}000000.csv", "time,b\n2024-01-02 00:00:00,1\n")
+    (training,) = looked_at(left.folder)[0].training
+    assert (training.prefix, training.key_pattern) == ("training/", "{prefix}/{component_name}/*")
+
+
 def test_labels_elsewhere_are_those_that_are_meant(tmp_path: Path) -> None:
     left, elsewhere = Leftovers(tmp_path / "pump"), Leftovers(tmp_path / "other")
     left.write_training("{prefix}/{component_name}/*")

@@ -191,3 +191,10 @@ def test_what_is_no_template_is_said() -> None:
     assert read_template("a.yaml", "AWS::Nothing: 1") is None
     with pytest.raises(NoTemplate, match="line 1"):
         read_template("a.yaml", "Resources: [AWS::X")
+
+
+def test_names_that_are_given_together_are_known() -> None:
+    (fact,) = read_script(
+        "a.py", "A, B = 'x', f()\n(C, D) = g()\nc.create_model(ModelName=A, DatasetName=B, OffCondition=C)"
+    )
+    assert fact.members == {"ModelName": "x", "DatasetName": Unreadable("f()"), "OffCondition": Unreadable("g()")}

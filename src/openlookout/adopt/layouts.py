@@ -3,7 +3,7 @@
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -217,8 +217,11 @@ def input_folders(keys: Sequence[str]) -> dict[str, Inference]:
     return found
 
 
-def training_sets(sheets: Sequence[Sheet], problems: list[str]) -> list[Training]:
-    """Tell by which key pattern files of readings lie, and which of them belong together."""
+def training_sets(sheets: Sequence[Sheet], problems: list[str], known: Collection[str] = frozenset()) -> list[Training]:
+    """Tell by which key pattern files of readings lie, and which of them belong together.
+
+    `known` are components that something else names: a folder that is called so is one, if it has a single file too.
+    """
     by_folder: dict[str, list[Sheet]] = defaultdict(list)
     for sheet in sheets:
         if sheet.sensors:
@@ -229,7 +232,11 @@ def training_sets(sheets: Sequence[Sheet], problems: list[str]) -> list[Training
     found = []
     for parent, folders in sorted(by_parent.items()):
         in_folders = [folder for folder in folders if folder and _is_one_component(by_folder[folder])]
-        alone = len(in_folders) == 1 and _delimiter(by_folder[in_folders[0]]) is not None
+        alone = (
+            len(in_folders) == 1
+            and in_folders[0].rpartition("/")[2] not in known
+            and _delimiter(by_folder[in_folders[0]]) is not None
+        )
         if in_folders and not alone and COMPONENT_NAME.fullmatch(in_folders[0].rpartition("/")[2]):
             files = [sheet for folder in in_folders for sheet in by_folder[folder]]
             components = {folder.rpartition("/")[2]: by_folder[folder][0].sensors for folder in in_folders}

@@ -93,6 +93,13 @@ class _Reader(ast.NodeVisitor):
         for target in node.targets:
             if isinstance(target, ast.Name):
                 self._known[target.id] = value
+            elif isinstance(target, ast.Tuple | ast.List):
+                values = value if isinstance(value, list) and len(value) == len(target.elts) else None
+                for number, one in enumerate(target.elts):
+                    if isinstance(one, ast.Name):
+                        self._known[one.id] = (
+                            Unreadable(ast.unparse(node.value)[:200]) if values is None else values[number]
+                        )
             elif isinstance(target, ast.Subscript):
                 holder, key = self._value(target.value), self._value(target.slice)
                 if isinstance(holder, dict) and isinstance(key, str):

@@ -69,7 +69,8 @@ def _tables(place: Place, keys: Sequence[str], found: Survey) -> None:
     found.inputs += inputs.values()
     sheets = look_into(place, rest, found.problems)
     found.labels += [sheet for sheet in sheets if sheet.labels]
-    found.training += training_sets(sheets, found.problems)
+    known = {component for one in inputs.values() for component in one.components}
+    found.training += training_sets(sheets, found.problems, known)
 
 
 def _old_results(place: Place, key: str, found: Survey) -> None:

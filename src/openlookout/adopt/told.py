@@ -9,6 +9,7 @@ from openlookout.adopt.plan import Entry, Said
 
 # What a deployment tool has put there, and only AWS may.
 RESERVED_TAG = "aws:"
+NOT_TAKEN_OVER = {"RoleArn", "ServerSideKmsKeyId", "ClientToken"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Told:
             f"{fact.origin}: {'.'.join(path)} of '{self.name}' cannot be told from '{value.text}'"
             for fact in self.facts
             for path, value in _leaves(fact.members, ())
+            if path[-1] not in NOT_TAKEN_OVER
             if isinstance(value, Unreadable) and (path[-1] == "Tags" or self.get(*path) is None)
         ]
 
