@@ -15,7 +15,7 @@ import anyio
 import anyio.to_process
 from anyio.from_thread import start_blocking_portal
 
-from openlookout.jobs.engine import Final, Lost
+from openlookout.jobs.failures import Final, Lost
 from openlookout.metrics import CHILDREN_BUSY, CHILDREN_KILLED
 
 if sys.platform != "win32":
