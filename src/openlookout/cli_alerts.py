@@ -2,6 +2,7 @@
 
 import base64
 import secrets as random
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -232,8 +233,9 @@ def apply(
 
 @contextmanager
 def _place(data: Path | None, account: str | None, region: str | None) -> "Iterator[tuple[Place, str]]":
-    from openlookout.alerts.administration import Place, Refused
+    from openlookout.alerts.administration import By, Place, Refused
     from openlookout.settings import read_settings
+    from openlookout.store.audit import LOCAL
     from openlookout.store.database import Database
 
     try:
@@ -242,7 +244,8 @@ def _place(data: Path | None, account: str | None, region: str | None) -> "Itera
         database = Database(settings.database_url)
         try:
             database.migrate()
-            yield Place(database, settings.account, settings.region), settings.console_url
+            by = By(LOCAL, datetime.now(UTC), str(uuid.uuid4()))
+            yield Place(database, settings.account, settings.region, by=by), settings.console_url
         finally:
             database.close()
     except (Refused, ValueError) as error:

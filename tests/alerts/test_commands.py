@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from alerts.conftest import NOW, OF, Receiver
+from alerts.conftest import NOW, OF, SECRET, Receiver
 from openlookout.alerts.administration import Place, Refused, RuleView, channels, maintenances, rule_of
 from openlookout.alerts.file import apply_file
 from openlookout.cli_alerts import alerts
+from openlookout.store.audit import records, verify_database
 from openlookout.store.database import Database
 from openlookout.store.tables import dataset, model
 
@@ -119,3 +120,40 @@ def test_a_file_that_cannot_be_is_refused_with_its_name_and_place(data: Path, te
     with pytest.raises(Refused) as refused:
         apply_file(place(data), file, NOW)
     assert sentence in str(refused.value)
+
+
+def test_every_change_leaves_a_record_without_a_secret_and_a_refusal_none(data: Path, tmp_path: Path) -> None:
+    when = ("--start", "2090-01-01T22:00", "--duration", "8h", "--zone", "Europe/Berlin")
+    file = tmp_path / "alerts.yaml"
+    options = f"{{url: 'http://h/1', secret: '{SECRET}'}}"
+    file.write_text(f"rules: {{pump: {{minimum: 15m}}}}\nchannels: {{ops: {{kind: webhook, options: {options}}}}}\n")
+    for arguments in (
+        ("channel", "set", "ops", "--kind", "webhook", "--option", "url=http://h/1", "--option", f"secret={SECRET}"),
+        ("rule", "pump", "--persistence", "3/5"),
+        ("rule", "fan", "--persistence", "3/5"),
+        ("rule", "pump"),
+        ("snooze", "pump", "--for", "4h"),
+        ("maintenance", "set", "wash", *when),
+        ("maintenance", "delete", "wash"),
+        ("maintenance", "delete", "wash"),
+        ("apply", str(file)),
+        ("channel", "delete", "ops"),
+    ):
+        run(data, *arguments)
+    database = place(data).database
+    found = list(records(database))
+    assert [(record.operation, record.resource.rpartition(":")[2]) for record in found if record.resource] == [
+        ("PutAlertChannel", "alert-channel/ops"),
+        ("PutAlertRule", "model/pump"),
+        ("SnoozeAlerts", "model/pump"),
+        ("PutMaintenance", "maintenance/wash"),
+        ("DeleteMaintenance", "maintenance/wash"),
+        ("PutAlertRule", "model/pump"),
+        ("PutAlertChannel", "alert-channel/ops"),
+        ("DeleteAlertChannel", "alert-channel/ops"),
+    ]
+    assert {record.principal for record in found} == {"local"}
+    assert found[5].request_id == found[6].request_id != found[4].request_id
+    assert found[0].request["secrets"] == ["secret", "url"]
+    assert SECRET not in "".join(record.line() for record in found)
+    assert verify_database(database, None)[0] == len(found)

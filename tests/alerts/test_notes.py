@@ -25,7 +25,7 @@ from openlookout.store.tables import (
     to_microseconds,
 )
 
-HOUR = timedelta(hours=1)
+HOUR, LATE = timedelta(hours=1), timedelta(hours=24)
 
 
 def told(plant: Plant) -> list[str]:
@@ -71,7 +71,7 @@ def test_rows_whose_files_were_late_are_told_when_a_replay_has_scored_them_and_h
         rows = [(to_microseconds(end - STEP * (len(flags) - 1 - i)), 0.9, bool(flag)) for i, flag in enumerate(flags)]
         with plant.database.writing() as connection:
             keep_scores(connection, [(execution.id, end, rows)])
-            note_replayed(connection, "s", plant.clock.now())
+            note_replayed(connection, "s", plant.clock.now(), LATE)
 
     replay(NOW - HOUR, 1)
     assert told(plant) == []
@@ -80,8 +80,60 @@ def test_rows_whose_files_were_late_are_told_when_a_replay_has_scored_them_and_h
     assert told(plant) == ["execution_failed", "event_started"]
     plant.score(NOW + 3 * STEP, 0, 0)
     assert told(plant) == ["execution_failed", "event_started", "event_ended", "execution_recovered"]
-    replay(NOW + 2 * STEP, 1)  # Later than rows that were scored before it.
-    assert len(told(plant)) == 4
+
+
+def test_an_anomaly_in_rows_before_the_last_ones_is_told_once_as_late(plant: Plant, receiver: Receiver) -> None:
+    def rescore(end: datetime, *flags: int) -> None:
+        """What a replay leaves: rows, events, and what is told of them."""
+        execution = plant.execution(end)
+        times = [end - STEP * (len(flags) - 1 - i) for i in range(len(flags))]
+        rows = [(to_microseconds(at), 0.9, bool(flag)) for at, flag in zip(times, flags, strict=True)]
+        with plant.database.writing() as connection:
+            keep_scores(connection, [(execution.id, end, rows)])
+            for at, flag in zip(times, flags, strict=True):
+                if flag:
+                    add_event(connection, "s", at - STEP, at, {"pump\\flow": 1.0})
+            note_replayed(connection, "s", plant.clock.now(), LATE)
+
+    def keep(end: datetime, *flags: int) -> None:
+        plant.score(end, *flags)
+        rows = [(to_microseconds(end - STEP * (len(flags) - 1 - i)), 0.9, bool(f)) for i, f in enumerate(flags)]
+        with plant.database.writing() as connection:
+            keep_scores(connection, [(f"s{end:%Y%m%d%H%M%S}", end, rows)])
+
+    plant.add_channel(receiver.url)
+    plant.clock.set(NOW + 3 * HOUR)
+    keep(NOW + HOUR, 0, 1, 1)
+    keep(NOW + 2 * HOUR, 0, 0)
+    assert told(plant) == ["event_started", "event_ended"]
+    rescore(NOW + HOUR + 6 * STEP, 0, 1, 1, 0)
+    rescore(NOW + HOUR + 8 * STEP, 0)
+    assert told(plant) == ["event_started", "event_ended"] * 2, "what was told stays told, what was not is told once"
+    rescore(NOW - LATE + HOUR, 1, 0)
+    rescore(NOW - 3 * LATE, 1, 0)
+    assert len(told(plant)) == 4, "what is older than late files count, or than the scheduler, is history"
+    plant.deliver()
+    started, ended = receiver.messages[2:]
+    assert started["title"] == "pump: anomaly since 2026-01-05 13:15 UTC, in data that came late, led by pump\\flow"
+    assert started["text"].startswith(
+        "Found in data that came late: it was from 2026-01-05 13:15 UTC to 2026-01-05 13:20 UTC."
+    )
+    assert (started["event"]["late"], ended["event"]["late"]) == (True, True)
+    assert receiver.messages[0]["event"]["late"] is False
+
+
+def test_an_alarm_in_late_rows_that_goes_on_is_ended_by_the_rows_after_them(plant: Plant) -> None:
+    end = NOW + 2 * STEP
+    plant.score(end, 0)
+    execution = plant.execution(NOW + STEP)
+    rows = [(to_microseconds(at), 0.9, True) for at in (NOW + STEP, end)]
+    with plant.database.writing() as connection:
+        keep_scores(connection, [(execution.id, end, rows)])
+        for _ in range(2):
+            note_replayed(connection, "s", plant.clock.now(), LATE)
+    assert told(plant) == ["event_started"]
+    plant.score(end + STEP, 0)
+    assert told(plant) == ["event_started", "event_ended"]
 
 
 def test_persistence_and_minimum_duration_are_a_models_own(plant: Plant) -> None:

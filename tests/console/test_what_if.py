@@ -56,9 +56,8 @@ def test_the_limit_is_moved_and_what_follows_is_seen_at_once(
     expect(page.get_by_role("heading", name="Alarms at × 2")).to_be_visible()
     eyes.settle(page)
     moved = column(page, 1)
-    assert int(moved["Alarms in this stretch"].replace(",", "")) == len(
-        [one for one in figure["ranges"] if one["kind"] == "event"]
-    )
+    n_drawn = len([one for one in figure["ranges"] if one["kind"] == "event"])  # Those side by side are drawn as one.
+    assert n_drawn <= int(moved["Alarms in this stretch"].replace(",", "")) <= int(own["Alarms in this stretch"])
     assert parse_qs(urlsplit(page.url).query)["factor"] == ["2"]
     page.reload()
     eyes.settle(page)
@@ -83,12 +82,12 @@ def test_without_a_script_the_limit_is_moved_by_a_form(eyes: Eyes) -> None:
 
 
 def test_an_alarm_leads_to_its_place_in_the_course(eyes: Eyes) -> None:
-    page = eyes.look("/models/air-handler/what-if?factor=0.8")
+    page = eyes.look("/models/air-handler/what-if?factor=0.5")
     page.locator("#alarm-list tbody th a").first.click()
     eyes.settle(page)
     assert "from=" in page.url
     assert page.locator("#timeline").get_attribute("data-drawn") == "yes"
-    assert page.get_by_label("Its limit times").input_value() == "0.8"
+    assert page.get_by_label("Its limit times").input_value() == "0.5"
 
 
 def test_another_version_stands_beside_it_over_the_same_stretch(eyes: Eyes, plant: PlantProcess) -> None:

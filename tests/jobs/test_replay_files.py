@@ -23,6 +23,7 @@ from openlookout.timeseries.inference_input import (
     read_window,
     window_files,
 )
+from openlookout.timeseries.sampling import Sampling
 from openlookout.timeseries.schema import Component
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -139,6 +140,35 @@ def test_what_was_read_before_stays_where_its_file_is_gone(tmp_path: Path) -> No
     assert pump.values.tolist() == [[7.0, 8.0]]
     assert (pump2.timestamps.tolist(), pump2.values.tolist()) == ([at], [[2.0]])
     assert told == [{"n_readings": 2}]
+
+
+def test_a_window_with_more_rows_than_an_execution_may_have_fails_as_that_does(tmp_path: Path) -> None:
+    """Counted are rows of the grid: of five rows in five minutes two fall into one, and one has no reading."""
+    where = BucketSettings("folder", root=tmp_path / "buckets", objects=tmp_path / "objects")
+    (tmp_path / "buckets" / "plant").mkdir(parents=True)
+    buckets = open_buckets(where)
+    seconds = {0: (60, 110, 120, 180, 240), 1: (60, 120), 2: (60, 120, 180)}
+    for number, own in seconds.items():
+        start = START + number * timedelta(minutes=5)
+        rows = "".join(f"{start + timedelta(seconds=at):%Y-%m-%d %H:%M:%S},{'' if at == 240 else 1},\n" for at in own)
+        buckets.write("plant", f"in/pump{start:%Y%m%d%H%M%S}.csv", f"time,a,b\n{rows}".encode())
+        buckets.write("plant", f"in/pump2{start:%Y%m%d%H%M%S}.csv", f"time,c\n{start:%Y-%m-%d %H:%M:%S},9\n".encode())
+    index = file_index(where, "plant", NAMES, ("pump", "pump2"), str(tmp_path / "index"))
+    minute = STEP_US // 5
+    windows = [(START_US + n * STEP_US, START_US + (n + 1) * STEP_US, True, None) for n in seconds]
+    chosen = [index.of_window(Window(start, end, STEP_US)) for start, end, *_ in windows]
+    sampling = Sampling(minute, START_US, 0, (0, 0, 0))
+
+    def told(rows_a_minute: float) -> list[dict[str, Any]]:
+        said: list[dict[str, Any]] = [{} for _ in windows]
+        more: dict[str, Any] = {"sampling": sampling, "rows_a_minute": rows_a_minute}
+        part_readings(buckets, "plant", SCHEMA, index, windows=windows, chosen=chosen, told=said, **more)
+        return said
+
+    assert told(1) == [{"n_readings": 6}, {"n_readings": 3}, {"n_readings": 3}]
+    # Of the second window the row at its end belongs to it, which is the third file's.
+    failed = "The execution has {} rows; 3 is the quota."
+    assert told(0.6) == [{"n_readings": 0, "failed": failed.format(4)}, {"n_readings": 3}, {"n_readings": 3}]
 
 
 @pytest.mark.parametrize("n", [1, 20])

@@ -21,6 +21,7 @@ from openlookout.cli import moment
 from openlookout.clock import ManualClock
 from openlookout.jobs.replay_request import ReplayRefused
 from openlookout.settings import Settings
+from openlookout.store.audit import records, verify_database
 from openlookout.store.database import Database
 from openlookout.store.score_tables import execution_scores
 from openlookout.store.tables import (
@@ -295,6 +296,17 @@ def test_no_state_is_left_that_no_row_names(ended: Plant) -> None:
         # What a killed process had written and not yet named stays until the scheduler is deleted.
         assert len(left) <= (2 if name == "crash" else 0), left
     assert ended.rows(select(replay_event)) == []
+
+
+def test_every_replay_left_a_record_and_the_log_is_whole(ended: Plant) -> None:
+    database = Database(f"sqlite:///{ended.data / 'openlookout.db'}")
+    found = [record for record in records(database) if record.operation == "StartReplay"]
+    verify_database(database)
+    database.close()
+    of = {record.request_id: record for record in found}
+    assert set(of) == {row["id"] for row in ended.rows(select(replay))}
+    by_origin = {(record.request["InferenceSchedulerName"], record.principal) for record in found}
+    assert by_origin >= {("late", "system"), ("history", "local")}
 
 
 def test_what_cannot_be_replayed_is_said_in_a_sentence(ended: Plant) -> None:

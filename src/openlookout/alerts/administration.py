@@ -22,7 +22,9 @@ from openlookout.alerts.persistence import Rule
 from openlookout.alerts.sending import BadChannel, Rejected, Unreachable
 from openlookout.alerts.similar import time_text
 from openlookout.store.alert_tables import alert, alert_channel, alert_delivery, alert_rule, maintenance
+from openlookout.store.audit import Entry, note
 from openlookout.store.database import Database
+from openlookout.store.subjects import arn
 from openlookout.store.tables import EPOCH, model
 
 PER_HOUR_DEFAULT = 60
@@ -40,13 +42,25 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class By:
+    """Who changes something, for the audit log, and when."""
+
+    principal: str
+    at: datetime
+    request_id: str
+
+
+@dataclass(frozen=True)
 class Place:
-    """Whose alerts: an account in a region of a database."""
+    """Whose alerts: an account in a region of a database. Each change leaves a record in the audit log, if it is said
+    who makes it: whoever records it otherwise does not say so.
+    """
 
     database: Database
     account: str
     region: str
     transaction: Connection | None = None
+    by: By | None = None
 
     @contextmanager
     def together(self) -> Iterator["Place"]:
@@ -71,6 +85,22 @@ class Place:
             return
         with self.database.reading() as connection:
             yield connection
+
+    def note(self, connection: Connection, operation: str, what: str, request: Mapping[str, Any]) -> None:
+        """Record a change in its transaction; `what` is its kind and name, and `request` has no secret."""
+        if self.by is None:
+            return
+        entry = Entry(
+            at=self.by.at,
+            account=self.account,
+            region=self.region,
+            principal=self.by.principal,
+            operation=operation,
+            resource=arn(self.account, self.region, what),
+            request_id=self.by.request_id,
+            request=request,
+        )
+        note(connection, entry)
 
 
 @dataclass(frozen=True)
@@ -159,10 +189,11 @@ def put_channel(
         full = of.check(configuration)
     except BadChannel as error:
         raise Refused(f"channel '{name}': {error}") from None
+    secrets = {key: value for key, value in full.items() if key in of.secrets}
     row = {
         "kind": kind,
         "configuration": {key: value for key, value in full.items() if key not in of.secrets},
-        "secrets": {key: value for key, value in full.items() if key in of.secrets},
+        "secrets": secrets,
         "kinds": None if kinds is None else list(kinds),
         "models": None if models is None else list(models),
         "per_hour": per_hour,
@@ -176,6 +207,8 @@ def put_channel(
         if connection.execute(update(alert_channel).where(this).values(**row)).rowcount == 0:
             made = {"id": uuid.uuid4().hex, "name": name, "claimed_until": EPOCH, "created_at": now}
             connection.execute(insert(alert_channel), {**made, **_of(place), **row})
+        shown = {member: row[member] for member in ("kind", "configuration", "kinds", "models", "per_hour")}
+        place.note(connection, "PutAlertChannel", f"alert-channel/{name}", shown | {"secrets": sorted(secrets)})
 
 
 def channel_set(place: Place, name: str) -> ChannelSet:
@@ -226,6 +259,7 @@ def delete_channel(place: Place, name: str) -> None:
     with place.writing() as connection:
         if connection.execute(delete(alert_channel).where(_named(place, alert_channel, name))).rowcount == 0:
             raise Refused(f"there is no channel '{name}'")
+        place.note(connection, "DeleteAlertChannel", f"alert-channel/{name}", {})
 
 
 def channels(place: Place) -> list[ChannelView]:
@@ -293,6 +327,7 @@ def set_rule(place: Place, model_name: str, rule: RuleView) -> None:
     }
     with place.writing() as connection:
         _put_rule(connection, _model_id(place, connection, model_name), values)
+        place.note(connection, "PutAlertRule", f"model/{model_name}", values)
 
 
 def rule_of(place: Place, model_name: str) -> RuleView:
@@ -317,6 +352,7 @@ def snooze(place: Place, model_name: str, until: datetime | None) -> None:
     """
     with place.writing() as connection:
         _put_rule(connection, _model_id(place, connection, model_name), {"snoozed_until": until})
+        place.note(connection, "SnoozeAlerts", f"model/{model_name}", {"ModelName": model_name, "Until": until})
 
 
 def put_maintenance(place: Place, window: Maintenance, model_name: str | None) -> None:
@@ -342,6 +378,7 @@ def put_maintenance(place: Place, window: Maintenance, model_name: str | None) -
         if connection.execute(update(maintenance).where(this).values(**row)).rowcount == 0:
             made = {"id": uuid.uuid4().hex, "name": window.name, **_of(place)}
             connection.execute(insert(maintenance), made | row)
+        place.note(connection, "PutMaintenance", f"maintenance/{window.name}", {**row, "model": model_name})
 
 
 def delete_maintenance(place: Place, name: str) -> None:
@@ -353,6 +390,7 @@ def delete_maintenance(place: Place, name: str) -> None:
     with place.writing() as connection:
         if connection.execute(delete(maintenance).where(_named(place, maintenance, name))).rowcount == 0:
             raise Refused(f"there is no maintenance window '{name}'")
+        place.note(connection, "DeleteMaintenance", f"maintenance/{name}", {})
 
 
 def maintenances(place: Place) -> list[tuple[Maintenance, str | None]]:

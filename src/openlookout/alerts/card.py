@@ -98,6 +98,7 @@ def _event(connection: Connection, alert: Row[Any]) -> Message:
             "ended_at": facts["ended_at"],
             "last_row_at": facts["last_row_at"],
             "duration_seconds": facts["duration_seconds"],
+            "late": facts.get("late", False),
             "kind": evidence.get("kind"),
             "reason": evidence.get("reason"),
             "onset_order": evidence.get("onset_order", []),

@@ -3,7 +3,7 @@
 Each runs in the caller's transaction and writes alerts only; none computes anything large or reaches out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from openlookout.alerts import kinds
 from openlookout.alerts.muting import muted
 from openlookout.alerts.outbox import Subject, put
 from openlookout.alerts.persistence import Alarm, Change, Rule, follow
-from openlookout.store.alert_tables import alert_rule, scheduler_alarm
+from openlookout.store.alert_tables import alert, alert_rule, scheduler_alarm
 from openlookout.store.model_versions import version_id
 from openlookout.store.score_tables import execution_scores
 from openlookout.store.tables import (
@@ -29,6 +29,7 @@ from openlookout.store.tables import (
 
 SECOND_US = 1_000_000
 LATE_EXECUTIONS_MAX = 1000
+NEVER_US = 1 << 62
 
 ScoredRow = tuple[int, float | None, bool]
 """Timestamp in microseconds, score (None while the machine is off), whether it is anomalous."""
@@ -41,6 +42,7 @@ _STANDING: Select[Any] = (
         inference_scheduler.c.name.label("scheduler_name"),
         inference_scheduler.c.account,
         inference_scheduler.c.region,
+        inference_scheduler.c.created_at,
         inference_scheduler.c.updated_at,
         model.c.id.label("model_id"),
         model.c.name.label("model_name"),
@@ -69,23 +71,73 @@ def note_scored(connection: Connection, execution: Row[Any], rows: Sequence[Scor
     _keep(connection, found, values | {"failing_since": None})
 
 
-def note_replayed(connection: Connection, scheduler_id: str, now: datetime) -> None:
+def note_replayed(connection: Connection, scheduler_id: str, now: datetime, late: timedelta) -> None:
     """A replay ended; its events are written. Rows after the last one that was looked at are told as those of an
-    execution: their files were late. History is not told: rows before the scheduler was started.
+    execution: their files were late. Rows before it that nobody has told of are told as late, as long as late files
+    count. History is not told: rows before that, or before the scheduler was started.
     """
     found = _standing(connection, scheduler_id)
+    if found.last_at is not None:
+        _follow_late(connection, found, max(now - late, found.created_at), now)
+        found = _standing(connection, scheduler_id)
     since = found.updated_at if found.last_at is None else found.last_at
-    late = connection.execute(
+    fresh = _scored_rows(connection, scheduler_id, since, None)
+    if fresh:
+        _keep(connection, found, _follow(connection, found, fresh, now))
+
+
+def _scored_rows(connection: Connection, scheduler_id: str, since: datetime, until: datetime | None) -> list[ScoredRow]:
+    """The rows after a time, up to another, that are kept in the database."""
+    scored = connection.execute(
         select(execution_scores.c.scored)
         .join(inference_execution, inference_execution.c.id == execution_scores.c.execution_id)
         .where(inference_execution.c.scheduler_id == scheduler_id, execution_scores.c.data_end > since)
         .order_by(execution_scores.c.data_end)
         .limit(LATE_EXECUTIONS_MAX)
     ).scalars()
-    rows = [(at, score, is_anomalous) for scored in late for at, score, is_anomalous in scored]
-    fresh = [row for row in rows if row[0] > to_microseconds(since)]
-    if fresh:
-        _keep(connection, found, _follow(connection, found, fresh, now))
+    last_us = None if until is None else to_microseconds(until)
+    return [
+        (at, score, is_anomalous)
+        for rows in scored
+        for at, score, is_anomalous in rows
+        if at > to_microseconds(since) and (last_us is None or at <= last_us)
+    ]
+
+
+def _follow_late(connection: Connection, found: Row[Any], since: datetime, now: datetime) -> None:
+    """Tell what rows begin and end that were looked at before or should have been, and that nobody told of."""
+    rows = _scored_rows(connection, found.scheduler_id, since, found.last_at)
+    if not any(is_anomalous for _, _, is_anomalous in rows):
+        return
+    is_muted = muted(connection, found.model_id, now)
+    alarm, changes = follow(
+        Alarm(),
+        [(at, is_anomalous) for at, _, is_anomalous in rows],
+        _rule(found),
+        lambda at: is_muted(from_microseconds(at)),
+    )
+    told = _told(connection, found.scheduler_id)
+    for change in changes:
+        last = max(other.last_us for other in changes if other.began_us == change.began_us)
+        if not any(first <= last and end >= change.began_us for first, end in told):
+            _tell(connection, _subject(found), found.scheduler_id, change, now, is_late=True)
+    if alarm.is_raised and found.began_at is None:  # It goes on: the next rows tell its end.
+        _keep(connection, found, _kept(alarm))
+
+
+def _told(connection: Connection, scheduler_id: str) -> list[tuple[int, int]]:
+    """From when to when there were alarms that were told of; one that goes on has no end yet."""
+    keys = {kind: f"{kind}:{scheduler_id}:" for kind in (kinds.EVENT_STARTED, kinds.EVENT_ENDED)}
+    found: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for kind, prefix in keys.items():
+        rows = connection.execute(select(alert.c.key, alert.c.facts).where(alert.c.key.startswith(prefix)))
+        found[kind] = {int(row.key.removeprefix(prefix)): row.facts for row in rows}
+    ended = found[kinds.EVENT_ENDED]
+    spans = []
+    for began_us in found[kinds.EVENT_STARTED]:
+        end = ended[began_us]["ended_at"] if began_us in ended else None
+        spans.append((began_us, NEVER_US if end is None else to_microseconds(datetime.fromisoformat(end))))
+    return spans
 
 
 def _follow(connection: Connection, found: Row[Any], rows: Sequence[ScoredRow], now: datetime) -> dict[str, Any]:
@@ -93,22 +145,16 @@ def _follow(connection: Connection, found: Row[Any], rows: Sequence[ScoredRow], 
     fresh = [row for row in rows if found.last_at is None or row[0] > to_microseconds(found.last_at)]
     # Not asked before it matters: most executions have nothing to tell.
     is_muted = lru_cache(maxsize=1)(lambda: muted(connection, found.model_id, now))
-    rule = Rule(found.rows_anomalous or 1, found.rows_looked_at or 1, (found.seconds_min or 0) * SECOND_US)
     alarm, changes = follow(
         _alarm(found),
         [(at, is_anomalous) for at, _, is_anomalous in fresh],
-        rule,
+        _rule(found),
         lambda at: is_muted()(from_microseconds(at)),
     )
     subject = _subject(found)
     for change in changes:
         _tell(connection, subject, found.scheduler_id, change, now)
-    values: dict[str, Any] = {
-        "recent": [list(row) for row in alarm.recent],
-        "began_at": _instant(alarm.began_us),
-        "anomalous_at": _instant(alarm.anomalous_us),
-        "is_raised": alarm.is_raised,
-    }
+    values = _kept(alarm)
     if not fresh:
         return values
     row_at = from_microseconds(fresh[-1][0])
@@ -196,6 +242,20 @@ def _alarm(found: Row[Any]) -> Alarm:
     )
 
 
+def _rule(found: Row[Any]) -> Rule:
+    return Rule(found.rows_anomalous or 1, found.rows_looked_at or 1, (found.seconds_min or 0) * SECOND_US)
+
+
+def _kept(alarm: Alarm) -> dict[str, Any]:
+    """An alarm as it is kept of its scheduler."""
+    return {
+        "recent": [list(row) for row in alarm.recent],
+        "began_at": _instant(alarm.began_us),
+        "anomalous_at": _instant(alarm.anomalous_us),
+        "is_raised": alarm.is_raised,
+    }
+
+
 def _keep(connection: Connection, found: Row[Any], values: dict[str, Any]) -> None:
     if found.known is None:
         nothing: dict[str, Any] = {"scheduler_id": found.scheduler_id, "recent": [], "is_raised": False}
@@ -205,7 +265,9 @@ def _keep(connection: Connection, found: Row[Any], values: dict[str, Any]) -> No
         connection.execute(update(scheduler_alarm).where(mine).values(**values))
 
 
-def _tell(connection: Connection, subject: Subject, scheduler_id: str, change: Change, now: datetime) -> None:
+def _tell(
+    connection: Connection, subject: Subject, scheduler_id: str, change: Change, now: datetime, *, is_late: bool = False
+) -> None:
     began, last = from_microseconds(change.began_us), from_microseconds(change.last_us)
     events = connection.execute(
         select(inference_event)
@@ -225,6 +287,7 @@ def _tell(connection: Connection, subject: Subject, scheduler_id: str, change: C
         "last_row_at": _text(last),
         "duration_seconds": (last - started) / timedelta(seconds=1),
         "shares": _shares(events),
+        "late": is_late,
     }
     kind = kinds.EVENT_ENDED if change.is_end else kinds.EVENT_STARTED
     put(connection, subject, kind, f"{scheduler_id}:{change.began_us}", facts=facts, now=now)

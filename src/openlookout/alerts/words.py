@@ -22,6 +22,9 @@ def text(message: Message) -> str:
 
 def _event(message: Message) -> str:
     event, lines = message["event"], []
+    if event.get("late"):
+        last = _short(event["last_row_at"])
+        lines.append(f"Found in data that came late: it was from {_short(event['started_at'])} to {last}.")
     if event["reason"]:
         lines.append(event["reason"])
     for sensor in event["sensors"][:SENSORS_NAMED_MAX]:
@@ -38,6 +41,10 @@ def _event(message: Message) -> str:
         said = "no verdict" if verdict is None else verdict["fault_code"] or verdict["rating"]
         lines.append(f"Similar ({past['similarity']:.0%}): {_short(past['started_at'])}, {said}")
     return "\n".join(lines)
+
+
+def _late(message: Message) -> str:
+    return ", in data that came late" if message["event"].get("late") else ""
 
 
 def _led_by(message: Message) -> str:
@@ -79,8 +86,10 @@ def _duration(seconds: float) -> str:
 _Words = dict[str, Callable[[Message], str]]
 
 _TITLES: _Words = {
-    kinds.EVENT_STARTED: lambda m: f"anomaly since {_short(m['event']['started_at'])}{_led_by(m)}",
-    kinds.EVENT_ENDED: lambda m: f"anomaly over after {_duration(m['event']['duration_seconds'])}{_led_by(m)}",
+    kinds.EVENT_STARTED: lambda m: f"anomaly since {_short(m['event']['started_at'])}{_late(m)}{_led_by(m)}",
+    kinds.EVENT_ENDED: lambda m: (
+        f"anomaly over after {_duration(m['event']['duration_seconds'])}{_late(m)}{_led_by(m)}"
+    ),
     kinds.EXECUTION_FAILED: lambda _: "an execution failed",
     kinds.EXECUTION_RECOVERED: lambda _: "executions succeed again",
     kinds.DATA_SILENT: lambda _: "no data",

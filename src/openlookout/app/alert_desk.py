@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from openlookout.alerts import administration
-from openlookout.alerts.administration import AlertView, ChannelSet, ChannelView, Place, RuleView
+from openlookout.alerts.administration import AlertView, By, ChannelSet, ChannelView, Place, RuleView
 from openlookout.alerts.channels import channel_of
 from openlookout.alerts.maintenance import Maintenance
 from openlookout.alerts.sending import BadChannel
@@ -19,6 +19,7 @@ from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException, ValidationException
 from openlookout.clock import Clock
 from openlookout.console.alert_ports import WantedChannel
+from openlookout.store.audit import LOCAL
 from openlookout.store.database import Database
 
 SECRET_BYTES = 32
@@ -91,7 +92,8 @@ class AlertDesk:
         return administration.alert_log(self._place(caller), n_max)
 
     def _place(self, caller: Caller) -> Place:
-        return Place(self.database, caller.account, caller.region)
+        by = By(caller.principal or LOCAL, self.clock.now(), caller.request_id)
+        return Place(self.database, caller.account, caller.region, by=by)
 
 
 def _check_options(wanted: WantedChannel) -> None:

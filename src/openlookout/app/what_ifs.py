@@ -21,7 +21,7 @@ from openlookout.jobs.what_if_request import forget_what_if, request_what_if, st
 from openlookout.operations.idempotency import claim
 from openlookout.operations.imports import COPIED, COPIED_CONFIGURATION
 from openlookout.operations.models import check_pending, find_model, model_arn
-from openlookout.operations.operation import Context
+from openlookout.operations.operation import Context, count
 from openlookout.store.audit import LOCAL, Entry, note
 from openlookout.store.lifecycles import MODEL, move
 from openlookout.store.model_versions import next_version, version_id, version_parts
@@ -30,6 +30,7 @@ from openlookout.store.tables import from_microseconds, model, model_version, to
 from openlookout.store.what_if_tables import what_if
 
 InChild = Callable[..., Mapping[str, Any]]
+UNDER_WAY_MAX = 4  # Of a model: each is a stretch that is scored whole.
 # An evaluation says of a version what it is; another limit is evaluated anew.
 NOT_COPIED = ("quality", "metrics", "labelled")
 # What the version's labels come from is the model's own, as it is now.
@@ -79,6 +80,11 @@ class WhatIfs:
                 raise ConflictException(
                     f"Version {version} of the model '{model_name}' is {found.status}; only a version that is SUCCESS "
                     "can score."
+                )
+            under_way = (what_if.c.model_id == of.id, what_if.c.status == "IN_PROGRESS")
+            if count(connection, what_if, *under_way) >= UNDER_WAY_MAX:
+                raise ConflictException(
+                    f"{UNDER_WAY_MAX} what-ifs of the model '{model_name}' are under way; no more until one has ended."
                 )
             queue, now = self.foundation.queue, context.now()
             identity = request_what_if(connection, queue, of.id, version, span, now=now)

@@ -1,11 +1,10 @@
 """Requests of the API as the same calls in boto3, for people to copy. Knows neither pages nor what is asked for."""
 
-import pprint
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-CODE_WIDTH = 64  # Of a value: beside a form there is no room for more.
+LINE_CHARACTERS = 48  # Of a value in the outermost request: beside a form there is no room for more.
 
 
 def program(calls: Sequence[tuple[str, Mapping[str, Any]]], region: str) -> str:
@@ -19,16 +18,28 @@ def program(calls: Sequence[tuple[str, Mapping[str, Any]]], region: str) -> str:
 
 
 def _call(method: str, request: Mapping[str, Any]) -> str:
-    lines = [f"client.{method}("]
-    for member, value in request.items():
-        shown = _literal(value).splitlines()
-        lines.append(f"    {member}={shown[0]}" + "".join(f"\n    {one}" for one in shown[1:]) + ",")
-    return "\n".join([*lines, ")"])
+    members = "".join(f"    {member}={_literal(value, 1)},\n" for member, value in request.items())
+    return f"client.{method}(\n{members})"
 
 
-def _literal(value: Any) -> str:
+def _literal(value: Any, depth: int) -> str:
+    """A value as Python writes it: in one line where it fits, else a line each member."""
     if isinstance(value, datetime):
         at = value.astimezone(UTC)
         parts = [at.year, at.month, at.day, at.hour, at.minute] + ([at.second] if at.second else [])
         return f"datetime({', '.join(map(str, parts))}, tzinfo=timezone.utc)"
-    return pprint.pformat(value, width=CODE_WIDTH, sort_dicts=False)
+    if isinstance(value, Mapping):
+        members = [f"{name!r}: {_literal(each, depth + 1)}" for name, each in value.items()]
+        return _bracketed("{}", members, depth)
+    if isinstance(value, list):
+        return _bracketed("[]", [_literal(each, depth + 1) for each in value], depth)
+    return repr(value)
+
+
+def _bracketed(brackets: str, members: Sequence[str], depth: int) -> str:
+    begin, end = brackets[0], brackets[1]
+    line = f"{begin}{', '.join(members)}{end}"
+    if len(line) <= LINE_CHARACTERS - 8 * depth and "\n" not in line:
+        return line
+    room = "    " * (depth + 1)
+    return begin + "".join(f"\n{room}{one}," for one in members) + f"\n{'    ' * depth}{end}"

@@ -1,12 +1,13 @@
 """Templates: the environment, how times and numbers are written, and what to do about an error. Knows no page."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from openlookout.api.service_error import ServiceError
 from openlookout.console import static_files
@@ -123,6 +124,11 @@ def short_sensor(full_name: str) -> str:
     return full_name.partition("\\")[2] or full_name
 
 
+def breakable(name: str) -> Markup:
+    """A long name that may go on in the next line after its signs, not in the middle of a word."""
+    return Markup(re.sub(r"([\\_./-])", r"\1<wbr>", str(escape(name))))  # noqa: S704  # It is escaped.
+
+
 QUALITIES = {
     "QUALITY_THRESHOLD_MET": "good quality",
     "POOR_QUALITY_DETECTED": "poor quality",
@@ -164,6 +170,7 @@ def _environment() -> Environment:
         "size": size,
         "words": words,
         "short_sensor": short_sensor,
+        "breakable": breakable,
     }
     environment.filters |= filters
     environment.globals |= {"path": path, "query": query, "ago": ago, "plural": plural, "static": static_files.url}

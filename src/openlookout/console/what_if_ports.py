@@ -83,7 +83,7 @@ class WhatIfs(Protocol):
         """Have a stretch scored; give the run's id.
 
         Raises:
-            ConflictException: the version is not SUCCESS.
+            ConflictException: the version is not SUCCESS, or too many runs of the model are under way.
             ValidationException: the stretch is none.
         """
         ...

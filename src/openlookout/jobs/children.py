@@ -4,10 +4,7 @@ Children are started from one thread that lives as long as the process: Linux se
 *thread* ends. Idle children are kept and used again, so that small work does not pay for imports.
 """
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,15 +12,11 @@ import anyio
 import anyio.to_process
 from anyio.from_thread import start_blocking_portal
 
+from openlookout.jobs.child_process import in_child
 from openlookout.jobs.failures import Final, Lost
 from openlookout.metrics import CHILDREN_BUSY, CHILDREN_KILLED
 
-if sys.platform != "win32":
-    import resource
-
-PR_SET_PDEATHSIG = 1
 LOOK_SECONDS = 1.0
-MEMORY_BYTES_MAX = 8 * 2**30
 
 T = TypeVar("T")
 
@@ -109,7 +102,7 @@ class Children:
             CHILDREN_BUSY.set(len(self._busy))
             try:
                 return await anyio.to_process.run_sync(
-                    _in_child, os.getpid(), function, arguments, cancellable=True, limiter=self._limiter
+                    in_child, os.getpid(), function, arguments, cancellable=True, limiter=self._limiter
                 )
             except anyio.BrokenWorkerProcess as error:
                 CHILDREN_KILLED.labels("lost").inc()
@@ -131,18 +124,3 @@ class Children:
     def _cancel(self) -> None:
         for scope in self._busy:
             scope.cancel()
-
-
-def _in_child(parent: int, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
-    if sys.platform != "win32":
-        _bind(parent)
-    return function(*arguments)
-
-
-def _bind(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    if os.getppid() != parent:  # It died before the signal was asked for.
-        os._exit(1)

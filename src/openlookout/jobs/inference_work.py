@@ -65,7 +65,7 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
     grid = stretch.grid
     shown = stretch.is_new & grid.is_read & (grid.timestamps > window.start_us)
     if shown.sum() > job["limits"]["rows"]:
-        raise InvalidInput(f"The execution has {shown.sum()} rows; {job['limits']['rows']} is the quota.")
+        raise InvalidInput(too_many_rows(int(shown.sum()), job["limits"]["rows"]))
     scores = stretch.scores_of(shown)
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], scores, version.sensors))
     result_key = layout.results(job["output"].get("Prefix", ""), instant(window.start_us))
@@ -135,6 +135,10 @@ def check_files(n_files: Mapping[str, int], n_bytes: int, limits: Mapping[str, i
             raise InvalidInput(f"Component '{component}' has {n} files; {limits['files']} is the quota.")
     if n_bytes > limits["bytes"]:
         raise InvalidInput(f"The files of the execution have {n_bytes} bytes; {limits['bytes']} is the quota.")
+
+
+def too_many_rows(n_rows: int, n_max: int) -> str:
+    return f"The execution has {n_rows} rows; {n_max} is the quota."
 
 
 def instant(us: int) -> datetime:

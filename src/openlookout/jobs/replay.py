@@ -136,6 +136,7 @@ class Replay:
                 "limits": {
                     "files": self._workplace.limits.inference_files,
                     "bytes_a_minute": self._workplace.limits.inference_bytes_a_minute,
+                    "rows_a_minute": self._workplace.limits.inference_rows_a_minute,
                 },
             }
             return self._workplace.children.run(PART_SECONDS_MAX, read_part, self._workplace.buckets, job)
@@ -264,7 +265,7 @@ class Replay:
             progress, unnamed = it.row.progress, []
             if progress["latest"] is not None:
                 replace_events(connection, it, identity, progress["begin_us"])
-                note_replayed(connection, it.row.scheduler_id, self._workplace.now())
+                note_replayed(connection, it.row.scheduler_id, self._workplace.now(), self._workplace.late)
                 connection.execute(
                     update(inference_scheduler)
                     .where(inference_scheduler.c.id == it.row.scheduler_id)

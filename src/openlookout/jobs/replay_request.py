@@ -10,7 +10,9 @@ from sqlalchemy import Connection, select
 
 from openlookout.jobs.engine import JobQueue
 from openlookout.jobs.turns import hold, is_idle
+from openlookout.store.audit import LOCAL, SYSTEM, Entry, note
 from openlookout.store.database import Database
+from openlookout.store.subjects import arn
 from openlookout.store.tables import from_microseconds, inference_scheduler, model, replay
 
 
@@ -60,7 +62,10 @@ def request_replay(
     origin: Literal["COMMAND", "LATE"],
     now: datetime,
 ) -> str:
-    """Ask for the windows that touch a span of time; give the id of the replay. It begins when its turn comes."""
+    """Ask for the windows that touch a span of time; give the id of the replay. It begins when its turn comes.
+
+    Leaves a record in the audit log: results that were published will change.
+    """
     hold(connection, scheduler_id)
     is_first = is_idle(connection, scheduler_id)
     identity = uuid.uuid4().hex
@@ -77,6 +82,19 @@ def request_replay(
     connection.execute(replay.insert(), row)
     if is_first:
         queue.enqueue(connection, "replay", identity)
+    of = connection.execute(select(inference_scheduler).where(inference_scheduler.c.id == scheduler_id)).one()
+    request = {"InferenceSchedulerName": of.name, "StartTime": span[0], "EndTime": span[1], "Origin": origin}
+    entry = Entry(
+        at=now,
+        account=of.account,
+        region=of.region,
+        principal=LOCAL if origin == "COMMAND" else SYSTEM,
+        operation="StartReplay",
+        resource=arn(of.account, of.region, f"inference-scheduler/{of.name}/{of.id}"),
+        request_id=identity,
+        request=request,
+    )
+    note(connection, entry)
     return identity
 
 

@@ -63,7 +63,17 @@ def read_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
             chosen.append({} if "failed" in one else found)
         windows = job["windows"][: len(told)]
         prefix = layout.accumulated(job["model_id"], f"{job['id']}-{windows[0][0]}", job["attempt"])
-        readings = part_readings(buckets, bucket, version.schema, index, windows=windows, chosen=chosen, told=told)
+        readings = part_readings(
+            buckets,
+            bucket,
+            version.schema,
+            index,
+            windows=windows,
+            chosen=chosen,
+            told=told,
+            sampling=version.sampling,
+            rows_a_minute=job["limits"]["rows_a_minute"],
+        )
         for component, read in zip(version.schema, readings, strict=True):
             buckets.write(SERVICE, layout.accumulated_part(prefix, component.name), readings_to_parquet(read))
     except BucketUnavailableError:

@@ -27,7 +27,7 @@ from openlookout.detection.evidence import pointwise_expected
 from openlookout.detection.recent import Explained, Recent
 from openlookout.jobs.results import event_records
 from openlookout.jobs.version_files import VersionFiles
-from openlookout.timeseries.reduce import lined
+from openlookout.timeseries.reduce import lined_scores
 
 PART_CELLS = 2_000_000
 
@@ -56,19 +56,6 @@ def write_scores(buckets: Buckets, prefix: str, timestamps: np.ndarray, anomaly:
     if len(timestamps):
         content = json.dumps(lined_scores(timestamps, anomaly, (None, None))).encode()
         buckets.write(SERVICE, layout.overview(place), content)
-
-
-def lined_scores(timestamps: np.ndarray, anomaly: np.ndarray, span: tuple[int | None, int | None]) -> dict[str, Any]:
-    """Give scores (n_rows,), at least one, as a chart takes them, reduced: `x` (ms) and `y` of a span in microseconds.
-
-    With `start`, `end` (shown) and `first`, `last` (of all) in ms, and `n_rows` of the span.
-    """
-    first, last = int(timestamps[0]), int(timestamps[-1])
-    start, end = (first if span[0] is None else span[0]), (last if span[1] is None else span[1])
-    rows = slice(np.searchsorted(timestamps, start, "left"), np.searchsorted(timestamps, end, "right"))
-    x, y = lined(timestamps[rows], anomaly[rows], start, end)
-    edges = {"start": start // 1000, "end": end // 1000, "first": first // 1000, "last": last // 1000}
-    return {**edges, "x": x, "y": y, "n_rows": int(rows.stop - rows.start)}
 
 
 def write_detectability(buckets: Buckets, prefix: str, report: Detectability) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import ObjectNotFoundError
-from openlookout.jobs.version_diagnostics import lined_scores
-from openlookout.timeseries.reduce import BUCKETS_MAX, lined, listed
+from openlookout.timeseries.reduce import BUCKETS_MAX, lined, lined_scores, listed
 from openlookout.views.local_copies import local_copy
 
 Span = tuple[int | None, int | None]

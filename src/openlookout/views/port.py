@@ -7,7 +7,6 @@ until a training has ended.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 from sqlalchemy import select
@@ -21,6 +20,7 @@ from openlookout.logs import logger
 from openlookout.store.database import Database
 from openlookout.store.tables import dataset, ingestion_job, to_microseconds
 from openlookout.views import assets
+from openlookout.views.called import called
 
 SECONDS_MAX = 60.0
 N_CHILDREN = 2
@@ -78,7 +78,7 @@ class Views:
         """Give what `openlookout.views.<module>:<function>` gives for buckets, scratch and the arguments."""
         try:
             answer: Mapping[str, Any] = self._children.run(
-                SECONDS_MAX, _called, f"openlookout.views.{name}", self._buckets, self._scratch, *arguments
+                SECONDS_MAX, called, f"openlookout.views.{name}", self._buckets, self._scratch, *arguments
             )
         except (ChildTimeout, ChildLost) as error:
             log.warning("a picture was given up", picture=name, reason=str(error))
@@ -87,8 +87,3 @@ class Views:
                 "Try again, or look at a shorter range."
             ) from error
         return answer
-
-
-def _called(name: str, *arguments: object) -> Mapping[str, Any]:
-    answer: Mapping[str, Any] = resolve_name(name)(*arguments)
-    return answer

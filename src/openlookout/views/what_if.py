@@ -1,6 +1,10 @@
 """What a child does for the page of a what-if: sweeps over what a run kept. Works on objects; knows no rows."""
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,9 +69,21 @@ def timeline(
 
 
 def curve(settings: BucketSettings, scratch: str, run: Job) -> dict[str, Any]:
-    """Give what each of FACTORS comes to."""
-    kept = _kept(settings, scratch, run)
+    """Give what each of FACTORS comes to; kept beside the copies of objects, for these labels."""
     labels, _ = _labels(settings, run)
+    asked = json.dumps([run["prefix"], labels.anomalies, labels.neutral])
+    path = Path(scratch) / f"{hashlib.sha256(asked.encode()).hexdigest()}.curve"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        return found
+    found = _curve(_kept(settings, scratch, run), labels)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(found))
+    part.replace(path)
+    return found
+
+
+def _curve(kept: Kept, labels: Labels) -> dict[str, Any]:
     outcomes, months = kept.replayed.curve(FACTORS, labels), _months(kept)
     warnings = [_warning(found) for found in outcomes]
     return {

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from openlookout.api.errors import ValidationException
 from openlookout.console import charts, quality, training_plan
-from openlookout.console.rendering import path
+from openlookout.console.rendering import path, plural
 from openlookout.console.visit import Visit, page
 
 SENSORS_SHOWN_MAX = 6
@@ -113,7 +113,7 @@ def readings_figure(read: Mapping[str, Any]) -> charts.Figure:
                 marks = {"x": one[kind], "y": [low] * len(one[kind]), "kind": "marks", "tone": tone}
                 traces.append({"name": name, **marks})
         if one["gaps"]:
-            notes.append(f"{len(one['gaps'])} gaps in grey.")
+            notes.append(f"{plural(len(one['gaps']), 'gap')} in grey.")
         if "off_share" in one:
             notes.append(f"Off in {100 * one['off_share']:.1f} % of the readings shown.")
     if not any(one["x"] for one in shown.values()):
