@@ -143,6 +143,8 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     normal = ~anomalous & ~inside(times, labels.neutral)
     if not normal.any():
         raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
+    # A row that only carries readings on would teach that sensors stand still.
+    normal &= grid.is_read[on]
     values, segment = grid.values[on], running_segments(grid)[on]
     detector = fit(values, normal, segment, anomalous)
     prefix = job["output"]
