@@ -138,13 +138,9 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     if not job["is_retraining"]:  # Its window moves on, and older labels lie before it.
         _check_labels(labels, job, grid)
     on = ~grid.off
-    times = grid.timestamps[on]
-    anomalous = inside(times, labels.anomalies)
-    normal = ~anomalous & ~inside(times, labels.neutral)
+    anomalous, normal = learned_rows(grid, labels)
     if not normal.any():
-        raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
-    # A row that only carries readings on would teach that sensors stand still.
-    normal &= grid.is_read[on]
+        raise _Unusable(f"all {grid.is_read[on].sum()} rows of the training range are labelled; no normal row is left")
     values, segment = grid.values[on], running_segments(grid)[on]
     detector = fit(values, normal, segment, anomalous)
     prefix = job["output"]
@@ -159,6 +155,14 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
         "rate_us": sampling.rate_us,
         "available_days": _days(grid),
     }
+
+
+def learned_rows(grid: Grid, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """Give which of the rows that are not off are labelled as failures, and which are normal: (n_rows,) bool each."""
+    times = grid.timestamps[~grid.off]
+    anomalous = inside(times, labels.anomalies)
+    # A row that only carries readings on would teach that sensors stand still.
+    return anomalous, ~anomalous & ~inside(times, labels.neutral) & grid.is_read[~grid.off]
 
 
 def _source(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> Source:
