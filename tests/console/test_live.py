@@ -26,10 +26,10 @@ def test_a_failed_execution_says_what_to_do() -> None:
 
 def test_a_live_event_shows_its_leading_sensors_beside_what_was_expected(eyes: Eyes) -> None:
     page = eyes.look("/live/reactor-live")
-    page.locator("table.events tbody th a").last.click()
     with page.expect_response(lambda answer: "/course" in answer.url) as asked:
-        eyes.settle(page)
+        page.locator("table.events tbody th a").last.click()
     figure = asked.value.json()
+    eyes.settle(page)
     band, expected, measured = figure["traces"]
     assert (band["kind"], expected["name"], measured["name"]) == ("band", "expected", "measured")
     event = figure["ranges"][0]

@@ -182,8 +182,8 @@ def test_labels_of_files_and_of_a_group_stand_in_the_chart_before_they_are_used(
     (place / "l.csv").write_text("2026-03-04T00:00:00,2026-03-04T12:00:00\n2026-03-06T00:00:00,2026-03-07T00:00:00\n")
     page = eyes.look("/new/model?dataset=air-handler")
     state = page.locator("#labels-state")
-    shapes = "document.querySelectorAll('#readings .shapelayer path').length"
-    before = page.evaluate(shapes)
+    shapes = page.locator("#readings .shapelayer path")
+    before = shapes.count()
     page.get_by_label("Files in a bucket").check()
     page.get_by_label("Bucket", exact=True).fill("plant")
     page.get_by_label("Prefix", exact=True).first.fill("nowhere/")
@@ -192,7 +192,7 @@ def test_labels_of_files_and_of_a_group_stand_in_the_chart_before_they_are_used(
     page.get_by_label("Prefix", exact=True).first.fill("labels/")
     page.get_by_label("Prefix", exact=True).first.press("Tab")
     expect(state).to_have_text("2 labels, in the chart above.")
-    assert page.evaluate(shapes) == before + 2
+    expect(shapes).to_have_count(before + 2)
     page.get_by_label("A label group").check()
     page.get_by_label("Label group", exact=True).select_option("air-handler-faults")
     expect(state).to_contain_text("in the chart above")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from openlookout.detection.choosing import PLAIN, Option, choose, failures_of
+from openlookout.detection.choosing import PLAIN, Choice, LeftOut, Option, choose, failures_of
 from openlookout.detection.contract import Booleans
-from openlookout.detection.training import fit
+from openlookout.detection.training import fit, fit_judged
 
 N_ROWS = 100
 FAILURES = [(10, 20), (40, 50), (70, 80)]
@@ -22,11 +22,11 @@ def everywhere(option: Option, chosen: Option) -> tuple[Booleans, Booleans]:
 
 def test_the_option_that_finds_every_failure_left_out_is_chosen() -> None:
     wanted = Option(1, 0.85)
-    assert choose(lambda option: everywhere(option, wanted), FAILURES, 4) == wanted
+    assert choose(lambda option: everywhere(option, wanted), FAILURES, 4) == Choice(wanted, LeftOut(1.0, 0.0))
 
 
 def test_two_failures_choose_nothing() -> None:
-    assert choose(lambda option: everywhere(option, Option(1, 0.85)), FAILURES[:2], 4) == PLAIN
+    assert choose(lambda option: everywhere(option, Option(1, 0.85)), FAILURES[:2], 4) == Choice(PLAIN, None)
 
 
 def test_options_that_each_find_another_failure_are_not_trusted() -> None:
@@ -37,7 +37,7 @@ def test_options_that_each_find_another_failure_are_not_trusted() -> None:
             alarm[first:last] = True
         return alarm, QUIET
 
-    assert choose(alarms, FAILURES, 4) == PLAIN
+    assert choose(alarms, FAILURES, 4) == Choice(PLAIN, LeftOut(0.0, 0.0))
 
 
 def test_failures_that_are_found_anyway_raise_a_limit_that_alarms_on_normal_rows() -> None:
@@ -46,7 +46,7 @@ def test_failures_that_are_found_anyway_raise_a_limit_that_alarms_on_normal_rows
         noisy[:5] = option.factor < 1.2
         return ~QUIET, noisy
 
-    assert choose(alarms, FAILURES, 4) == Option(None, 1.2)
+    assert choose(alarms, FAILURES, 4) == Choice(Option(None, 1.2), LeftOut(1.0, 0.0))
 
 
 def test_failures_are_runs_of_labelled_rows_within_a_segment() -> None:
@@ -72,3 +72,22 @@ def test_failures_in_training_make_later_ones_found_earlier_without_more_false_r
         shares.append([float(alarm[first:last].mean()) for first, last in failures[5:]])
         assert alarm[cut : failures[5][0]].mean() <= 0.01
     assert np.mean(shares[1]) > np.mean(shares[0]) + 0.1
+
+
+def test_failures_like_each_other_are_found_left_out_and_noise_that_is_called_failure_is_not() -> None:
+    rng = np.random.default_rng(1)
+    n = 3000
+    rows = rng.normal(0, 0.5, (n, 6)) + np.sin(np.arange(n) / 40)[:, None] * rng.normal(0, 1, (1, 6))
+    anomalous, segment = np.zeros(n, bool), np.zeros(n, np.int64)
+    for first in range(300, n - 100, 500):
+        anomalous[first : first + 40] = True
+    _, as_it_is = fit_judged(rows, ~anomalous, segment, anomalous)
+    rows[anomalous, 2] += 4
+    _, broken = fit_judged(rows, ~anomalous, segment, anomalous)
+    assert broken is not None
+    assert broken.found == 1
+    assert broken.false_share < 0.01
+    assert as_it_is is not None
+    assert as_it_is.found < 0.5
+    few = anomalous & (np.arange(n) < 1000)
+    assert fit_judged(rows, ~few, segment, few)[1] is None

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from openlookout.jobs.children import ChildLost, Children, ChildTimeout, ChildUnwanted
-from openlookout.jobs.engine import JobQueue, Queue, Steps, Temporary, Worker
+from openlookout.jobs.engine import JobQueue, Queue, Steps, Worker
+from openlookout.jobs.failures import Temporary
 from openlookout.metrics import REGISTRY
 from openlookout.store.database import Database
 

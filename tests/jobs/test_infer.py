@@ -16,7 +16,7 @@ from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.clock import ManualClock
 from openlookout.jobs import engine
 from openlookout.jobs.children import Children
-from openlookout.jobs.engine import Temporary
+from openlookout.jobs.failures import Temporary
 from openlookout.jobs.infer import Infer
 from openlookout.jobs.live_state import LiveState, dump, remembered, restore
 from openlookout.jobs.workplace import Workplace, begin, retried

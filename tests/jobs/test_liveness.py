@@ -11,7 +11,7 @@ from openlookout.clock import ManualClock
 from openlookout.jobs.engine import JobQueue
 from openlookout.jobs.liveness import DEAD_ROUNDS, FORGOTTEN_ROUNDS, Liveness, new_executor
 from openlookout.store.database import Database
-from openlookout.store.tables import worker
+from openlookout.store.service_tables import worker
 
 CLOCK = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
 

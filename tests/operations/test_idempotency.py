@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from openlookout.api.definition import definition
 from openlookout.jobs.retention import forget_tokens
 from openlookout.store.client_tokens import note_ended
-from openlookout.store.tables import client_token, label, label_group
+from openlookout.store.service_tables import client_token
+from openlookout.store.tables import label, label_group
 from operations.rows import NOW, ROLE, add_dataset, add_model, scheduler_request, unique
 from served import Api
 

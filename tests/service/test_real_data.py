@@ -25,8 +25,9 @@ pytestmark = [
     pytest.mark.skipif(not DATA.is_dir(), reason="BENCH_DATA names no folder of labelled equipment data"),
 ]
 
-# Series, seconds between rows: a simulated chemical plant, three faults.
+# Series, seconds between rows: a simulated chemical plant, three faults, and a real oil well with gaps.
 SERIES = {
+    "3w_dhsv/well11": 5,
     "tep/idv01": 180,
     "tep/idv08": 180,
     "tep/idv10": 180,

@@ -198,6 +198,20 @@ def test_labels_of_a_group_train_judge_and_promote(plant: Plant) -> None:
     assert client.describe_model(ModelName="labelled")["PriorModelMetrics"] == made["PriorModelMetrics"]
 
 
+def test_without_an_evaluation_range_failures_that_are_left_out_judge(plant: Plant) -> None:
+    """Of three labels two are faults; the model does not answer for the third with what it knows of it."""
+    plant.client.create_label_group(LabelGroupName="three")
+    for start, end in (*FAULTS, (5.0, 5.02)):
+        label(plant, "three", start, end)
+    model = train(plant.client, "left-out", "plant", LabelsInputConfiguration={"LabelGroupName": "three"})
+    assert model["Status"] == "SUCCESS", model
+    data = plant.bucket.parent.parent
+    (found,) = (said for path in data.rglob("summary.json") if (said := json.loads(path.read_text())["left_out"]))
+    assert found["found"] in {0.0, 1 / 3, 2 / 3}
+    is_good = found["found"] >= 0.5 and found["false_share"] <= 0.05
+    assert model["ModelQuality"] == ("QUALITY_THRESHOLD_MET" if is_good else "POOR_QUALITY_DETECTED")
+
+
 def test_by_hand_the_new_version_waits(plant: Plant) -> None:
     train(plant.client, "manual", "plant")
     made = retrained(plant, "manual", mode="MANUAL")

@@ -29,6 +29,24 @@ class Option:
     factor: float
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """How honest labels judge: `found`, the share of failures that alarm with what the others choose; `false_share`, of
+    held-out normal rows that alarm then.
+    """
+
+    found: float
+    false_share: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen, and how it fares; None where there are too few failures to leave one out."""
+
+    option: Option
+    left_out: LeftOut | None
+
+
 PLAIN = Option(None, 1.0)
 Alarms = Callable[[Option], tuple[Booleans, Booleans]]
 
@@ -40,26 +58,28 @@ def options(n_kinds: int) -> list[Option]:
     return [PLAIN, *(option for option in every if option != PLAIN)]
 
 
-def choose(alarms: Alarms, failures: Sequence[tuple[int, int]], n_kinds: int) -> Option:
+def choose(alarms: Alarms, failures: Sequence[tuple[int, int]], n_kinds: int) -> Choice:
     """Give the option for failures, each rows [first, last).
 
     `alarms` of an option gives where it alarms: (n_rows,) on all rows, and on held-out normal rows.
     """
     if len(failures) < FAILURES_MIN:
-        return PLAIN
+        return Choice(PLAIN, None)
     offered = options(n_kinds)
-    gains, costs = np.empty((len(offered), len(failures))), np.empty(len(offered))
+    gains, false_shares = np.empty((len(offered), len(failures))), np.empty(len(offered))
     for number, option in enumerate(offered):
         everywhere, on_normal = alarms(option)
         gains[number] = [_gain(everywhere[first:last]) for first, last in failures]
-        costs[number] = FALSE_COST * on_normal.mean()
+        false_shares[number] = on_normal.mean()
+    costs = FALSE_COST * false_shares
     sums = gains.sum(axis=1)
     others = (sums[:, None] - gains) / (len(failures) - 1) - costs[:, None]
     chosen = others.argmax(axis=0)  # The first of equals: the plain detector, if it is one.
-    left_out = (gains[chosen, np.arange(len(failures))] - costs[chosen]).mean()
-    if left_out < gains[0].mean() - costs[0] + GAIN_MIN:
-        return PLAIN
-    return offered[int((sums / len(failures) - costs).argmax())]
+    left_out = gains[chosen, np.arange(len(failures))]
+    if (left_out - costs[chosen]).mean() < gains[0].mean() - costs[0] + GAIN_MIN:
+        return Choice(PLAIN, LeftOut(float((gains[0] > 0).mean()), float(false_shares[0])))
+    best = offered[int((sums / len(failures) - costs).argmax())]
+    return Choice(best, LeftOut(float((left_out > 0).mean()), float(false_shares[chosen].mean())))
 
 
 def _gain(alarm: Booleans) -> float:

@@ -101,6 +101,11 @@ def judge(events: Sequence[Event], labels: Labels, timestamps: np.ndarray, alarm
     other = ~anomalous & ~inside(timestamps, labels.neutral)
     surely_normal = other & inside(timestamps, labels.normal)
     false_share = max(_share(alarm[other]), _share(alarm[surely_normal]))
+    return verdict(found, false_share)
+
+
+def verdict(found: float, false_share: float) -> Verdict:
+    """Judge by the share of labelled failures that were found and the share of other rows that alarm."""
     is_good = found >= FOUND_SHARE_MIN and false_share <= FALSE_SHARE_MAX
     # A good model before any poor one; then what it finds, less what it says for nothing.
     skill = float(is_good) + found - false_share

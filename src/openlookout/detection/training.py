@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from openlookout.detection.choosing import FAILURES_MIN, PLAIN, Option, choose, emphasised, failures_of
+from openlookout.detection.choosing import FAILURES_MIN, PLAIN, Choice, LeftOut, Option, choose, emphasised, failures_of
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
 from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided, twice
 from openlookout.detection.expectation import fit_expectation
@@ -103,10 +103,17 @@ class _Judged:
 
 
 def fit(readings: Floats, normal: Booleans, segment: Integers, anomalous: Booleans | None = None) -> Ensemble:
+    """Give the detector that `fit_judged` gives."""
+    return fit_judged(readings, normal, segment, anomalous)[0]
+
+
+def fit_judged(
+    readings: Floats, normal: Booleans, segment: Integers, anomalous: Booleans | None = None
+) -> tuple[Ensemble, LeftOut | None]:
     """Learn what is normal from rows (n_rows, n_sensors) in time order; rows that are not `normal` are left out.
 
     `anomalous` (n_rows,): rows labelled as failures, not normal; three failures or more may choose who decides and the
-    limit (`choosing.py`). Nothing is drawn at random: the same rows give the same detector.
+    limit (`choosing.py`), and judge what was chosen. Nothing is drawn at random: the same rows give the same detector.
 
     Raises:
         TrainingError: too few normal rows with readings, or no sensor that ever moves.
@@ -145,17 +152,17 @@ def fit(readings: Floats, normal: Booleans, segment: Integers, anomalous: Boolea
         scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, extremes, expectation
     )
     failures = [] if anomalous is None else failures_of(anomalous, segment)
-    option = _chosen(detector, judged, readings, segment, failures)
-    deciding, limit, peak_limit = judged.decide(option)
-    return replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit)
+    choice = _chosen(detector, judged, readings, segment, failures)
+    deciding, limit, peak_limit = judged.decide(choice.option)
+    return replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit), choice.left_out
 
 
 def _chosen(
     detector: Ensemble, judged: _Judged, readings: Floats, segment: Integers, failures: Sequence[tuple[int, int]]
-) -> Option:
+) -> Choice:
     """What the failures choose."""
     if len(failures) < FAILURES_MIN:
-        return PLAIN
+        return Choice(PLAIN, None)
     units = detector.units(readings, segment)
     normal = np.concatenate(judged.blocks)
 

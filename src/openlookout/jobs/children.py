@@ -13,7 +13,7 @@ import anyio.to_process
 from anyio.from_thread import start_blocking_portal
 
 from openlookout.jobs.child_process import in_child
-from openlookout.jobs.engine import Final, Lost
+from openlookout.jobs.failures import Final, Lost
 from openlookout.metrics import CHILDREN_BUSY, CHILDREN_KILLED
 
 LOOK_SECONDS = 1.0

@@ -1,10 +1,10 @@
 """Durable jobs: enqueued in the caller's transaction, run in named steps, resumed after a crash.
 
-The only importer of dbos. A job is a kind, an identity and nothing else: what it needs it reads from the rows. A step's
-answer is kept (as JSON) and not computed again when the job is resumed; what runs between the steps runs each time.
+With `fitting` the only importer of dbos. A job is a kind, an identity and nothing else: what it needs it reads from the
+rows. A step's answer is kept (as JSON) and not computed again when the job is resumed; what runs between the steps runs
+each time.
 """
 
-import json
 import threading
 import time
 from collections import Counter
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 
-from dbos import DBOS, DBOSClient, Serializer
+from dbos import DBOS, DBOSClient
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
+from openlookout.jobs.failures import Final, Lost, Temporary
+from openlookout.jobs.fitting import Json, limit_this_process
 from openlookout.logs import logger
 from openlookout.metrics import JOB_SECONDS, JOBS
 from openlookout.store.database import Database, is_outage
@@ -36,18 +38,6 @@ ALIVE = ("ENQUEUED", "PENDING", "DELAYED")
 
 T = TypeVar("T")
 log = logger(__name__)
-
-
-class Temporary(Exception):
-    """The world does not answer just now (bucket, database); the step is tried again until patience ends."""
-
-
-class Lost(Temporary):
-    """What did the work is gone (a child was killed): tried again a few times, for the work itself may be the cause."""
-
-
-class Final(Exception):
-    """The work cannot be done; the message is a sentence for the customer."""
 
 
 class Steps:
@@ -140,7 +130,7 @@ class JobQueue:
 
     def __init__(self, database: Database) -> None:
         self._is_sqlite = database.is_sqlite
-        self._client = DBOSClient(system_database_engine=database.engine, serializer=_Json(), lazy=True)
+        self._client = DBOSClient(system_database_engine=database.engine, serializer=Json(), lazy=True)
 
     def enqueue(self, connection: Connection, kind: str, identity: str, again: int = 0) -> None:
         """Add a job in the caller's transaction: both are there after the commit, or neither.
@@ -255,7 +245,7 @@ class Worker:
                 "system_database_engine": database.engine,
                 "application_version": APPLICATION_VERSION,
                 "executor_id": executor,
-                "serializer": _Json(),
+                "serializer": Json(),
                 "run_migrations": database.is_sqlite,  # PostgreSQL: see `migrate`; a worker needs no right to do it.
                 "use_listen_notify": False,
                 "log_level": "WARNING",
@@ -269,7 +259,7 @@ class Worker:
         """Start working; on SQLite, create the engine's tables if need be."""
         DBOS.listen_queues([queue.name for queue in self._queues])
         DBOS.launch()
-        known = _limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
+        known = limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
         seconds = POLLING_SECONDS if self._is_alone else POLLING_SECONDS_OF_MANY
         for queue in self._queues:
             DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=seconds)
@@ -381,54 +371,3 @@ def _measured(kind: str, identity: str) -> Iterator[_Measured]:
         log.info("job ended", outcome=measured.outcome, seconds=round(seconds, 3))
     JOBS.labels(kind, measured.outcome).inc()
     JOB_SECONDS.labels(kind).observe(seconds)
-
-
-def _limit_this_process(dbos: DBOS, concurrency: Mapping[str, int]) -> dict[str, Any]:
-    """Let a queue's limit be this process's own; give the queues that are known and not asked for again.
-
-    dbos keeps it in the database, one for all, and reads it before each look into the queue: the process that started
-    last would decide how much a machine of another size works at once.
-    """
-    system = dbos._sys_db
-    read = system.get_queue
-    known: dict[str, Any] = {}
-
-    def get_queue(name: str, **options: Any) -> Any:
-        if name in known:  # Nobody changes a queue; it is asked for before each look into it.
-            return known[name]
-        queue = read(name, **options)
-        if queue is not None and name in concurrency:
-            queue._worker_concurrency = concurrency[name]
-            known[name] = queue
-        return queue
-
-    system.get_queue = get_queue  # type: ignore[method-assign]  # There is no setting for it.
-    # The version is pinned, and every job has it; the question would be asked at each look into a queue.
-    system._is_latest_version = lambda *_: True  # type: ignore[method-assign]  # Nor for this.
-    return known
-
-
-class _Json(Serializer):
-    """Arguments and step answers as JSON: readable in the database, and no pickle."""
-
-    def serialize(self, data: Any) -> str:
-        return json.dumps(data, default=_exception_text)
-
-    def deserialize(self, serialized_data: str) -> Any:
-        data = json.loads(serialized_data)
-        return _exception(data["exception"]) if isinstance(data, dict) and set(data) == {"exception"} else data
-
-    def name(self) -> str:
-        return "json"
-
-
-def _exception(text: str) -> Exception:
-    kind, _, said = text.partition(": ")
-    return Final(said) if kind == Final.__name__ else RuntimeError(text)
-
-
-def _exception_text(value: Any) -> Any:
-    if isinstance(value, BaseException):
-        return {"exception": f"{(Final if isinstance(value, Final) else type(value)).__name__}: {value}"}
-    message = f"not JSON: {type(value).__name__}"
-    raise TypeError(message)

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from openlookout.clock import Clock
 from openlookout.jobs.engine import JobQueue
 from openlookout.store.database import Database
-from openlookout.store.tables import audit_head, inference_scheduler, model, retraining_scheduler
+from openlookout.store.service_tables import audit_head
+from openlookout.store.tables import inference_scheduler, model, retraining_scheduler
 
 
 class InstallationGauges(Collector):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from openlookout.buckets.buckets import open_buckets
 from openlookout.buckets.errors import BucketError
@@ -35,10 +35,20 @@ LOOK_SECONDS = 5.0
 # A prefix is listed again after this long at the earliest, or after so many times what its listing took.
 PAUSE_SECONDS_MIN = 10.0
 PAUSE_SHARE = 20
+# Of thousands of schedulers not all are looked at in a look: it would leave no time for what is on time.
+SECONDS_A_LOOK = 0.5
 FREQUENCY_US_MAX = 3_600_000_000
 ASKED_MAX = 100_000
 
 log = logger(__name__)
+
+_RUNNING = select(inference_scheduler.c.id).where(inference_scheduler.c.status == "RUNNING")
+_WITH_SCHEMA = (
+    select(inference_scheduler, model_version.c.data_schema)
+    .join(model, model.c.id == inference_scheduler.c.model_id)
+    .join(model_version, (model_version.c.model_id == model.c.id) & (model_version.c.version == model.c.active_version))
+    .where(inference_scheduler.c.id == bindparam("scheduler"), inference_scheduler.c.status == "RUNNING")
+)
 
 
 class LateFiles:
@@ -55,26 +65,28 @@ class LateFiles:
             return 0
         n_asked = 0
         with self._workplace.database.reading() as connection:
-            schedulers = connection.execute(
-                select(inference_scheduler, model_version.c.data_schema)
-                .join(model, model.c.id == inference_scheduler.c.model_id)
-                .join(
-                    model_version,
-                    (model_version.c.model_id == model.c.id) & (model_version.c.version == model.c.active_version),
-                )
-                .where(inference_scheduler.c.status == "RUNNING")
-            ).all()
-        for scheduler in schedulers:
-            if self._next.get(scheduler.id, 0.0) > time.monotonic():
-                continue
-            started = time.monotonic()
+            running = connection.execute(_RUNNING).scalars().all()
+        started = time.monotonic()
+        self._next = {identity: self._next.get(identity, 0.0) for identity in running}
+        for identity in due(self._next, started):
+            if time.monotonic() - started > SECONDS_A_LOOK:
+                break  # The others come first next time.
+            n_asked += self._look_for(identity)
+        return n_asked
+
+    def _look_for(self, identity: str) -> int:
+        """Look at one scheduler, if it still runs, and note when to look again."""
+        started, n_asked = time.monotonic(), 0
+        with self._workplace.database.reading() as connection:
+            scheduler = connection.execute(_WITH_SCHEMA, {"scheduler": identity}).one_or_none()
+        if scheduler is not None:
             try:
-                n_asked += self._look_at(scheduler)
+                n_asked = self._look_at(scheduler)
             except BucketError as error:
                 # Its executions fail with the same sentence, where the customer reads it.
                 log.warning("late files cannot be looked for", scheduler=scheduler.name, reason=str(error))
-            took = time.monotonic() - started
-            self._next[scheduler.id] = time.monotonic() + max(PAUSE_SECONDS_MIN, PAUSE_SHARE * took)
+        took = time.monotonic() - started
+        self._next[identity] = time.monotonic() + max(PAUSE_SECONDS_MIN, PAUSE_SHARE * took)
         return n_asked
 
     def _look_at(self, scheduler: Row[Any]) -> int:
@@ -106,6 +118,11 @@ class LateFiles:
             self._asked.pop(next(iter(self._asked)))
         self._asked[execution_id] = late
         return True
+
+
+def due(next_at: Mapping[str, float], now: float) -> list[str]:
+    """Those whose next look is due, the one that waits longest first."""
+    return sorted((identity for identity, at in next_at.items() if at <= now), key=next_at.__getitem__)
 
 
 def _ended(connection: Connection, scheduler_id: str, since: datetime) -> list[Row[Any]]:

@@ -18,7 +18,7 @@ from openlookout.clock import Clock
 from openlookout.jobs.engine import AtWork, JobQueue
 from openlookout.logs import logger
 from openlookout.store.database import Database
-from openlookout.store.tables import worker
+from openlookout.store.service_tables import worker
 
 BEAT_SECONDS = 1.0
 DEAD_ROUNDS = 10

@@ -17,10 +17,11 @@ from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.detection.contract import Scores, TrainingError
 from openlookout.detection.detectability import examine
 from openlookout.detection.evaluate import Labels, Verdict, inside, judge, model_metrics
+from openlookout.detection.evaluate import verdict as by_shares
 from openlookout.detection.events import find_events
 from openlookout.detection.model_file import save
 from openlookout.detection.recent import explain, scored_rows
-from openlookout.detection.training import TRAINING_ROWS_MIN, fit
+from openlookout.detection.training import TRAINING_ROWS_MIN, fit_judged
 from openlookout.jobs.label_reading import read_labels
 from openlookout.jobs.results import lines
 from openlookout.jobs.retraining_data import AccumulatedWindow, RetrainingReadings
@@ -138,16 +139,14 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
     if not job["is_retraining"]:  # Its window moves on, and older labels lie before it.
         _check_labels(labels, job, grid)
     on = ~grid.off
-    times = grid.timestamps[on]
-    anomalous = inside(times, labels.anomalies)
-    normal = ~anomalous & ~inside(times, labels.neutral)
+    anomalous, normal = learned_rows(grid, labels)
     if not normal.any():
-        raise _Unusable(f"all {len(times)} rows of the training range are labelled; no normal row is left")
+        raise _Unusable(f"all {grid.is_read[on].sum()} rows of the training range are labelled; no normal row is left")
     values, segment = grid.values[on], running_segments(grid)[on]
-    detector = fit(values, normal, segment, anomalous)
+    detector, left_out = fit_judged(values, normal, segment, anomalous)
     prefix = job["output"]
     buckets.write(SERVICE, layout.detector(prefix), save(detector))
-    write_summary(buckets, prefix, job["schema"], sampling, job["off_condition"])
+    write_summary(buckets, prefix, job["schema"], sampling, job["off_condition"], left_out=left_out)
     report = examine(detector, values, normal, segment, names=sensors, rate_us=sampling.rate_us, seed=SEED)
     write_detectability(buckets, prefix, report)
     return {
@@ -157,6 +156,14 @@ def _fit(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[str, An
         "rate_us": sampling.rate_us,
         "available_days": _days(grid),
     }
+
+
+def learned_rows(grid: Grid, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """Give which of the rows that are not off are labelled as failures, and which are normal: (n_rows,) bool each."""
+    times = grid.timestamps[~grid.off]
+    anomalous = inside(times, labels.anomalies)
+    # A row that only carries readings on would teach that sensors stand still.
+    return anomalous, ~anomalous & ~inside(times, labels.neutral) & grid.is_read[~grid.off]
 
 
 def _source(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> Source:
@@ -227,6 +234,9 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
     grid, segment, scores, verdict, metrics = _judged(version, source, job, labels, (start, end))
     if is_evaluation and not len(grid.timestamps):
         raise _Unusable(f"there is no reading in the evaluation range {span_words(start, end)}")
+    if not is_evaluation and not job["is_retraining"] and version.left_out is not None:
+        # Its own labels chose what decides, and its normal rows are known to it: both are judged left out.
+        verdict = by_shares(version.left_out.found, version.left_out.false_share)
     shows_metrics = is_evaluation or (job["is_retraining"] and bool(labels.anomalies))
     answer |= {"quality": verdict.quality, "skill": verdict.skill, "metrics": metrics if shows_metrics else None}
     if job["prior_prefix"] is not None and shows_metrics:

@@ -11,6 +11,7 @@ import numpy as np
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
+from openlookout.detection.choosing import LeftOut
 from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.model_file import load
 from openlookout.timeseries.columnar import Readings, iter_readings
@@ -22,21 +23,25 @@ from openlookout.timeseries.schema import Component, parse_schema
 
 @dataclass(frozen=True)
 class VersionFiles:
-    """A trained version: what it scores with, and how readings become its rows."""
+    """A trained version: what it scores with, how readings become its rows, and how it fared on failures left out."""
 
     detector: Ensemble
     schema: tuple[Component, ...]
     sampling: Sampling
     off: OffCondition | None
+    left_out: LeftOut | None
 
     @property
     def sensors(self) -> tuple[str, ...]:
         return tuple(name for component in self.schema for name in component.full_names)
 
 
-def write_summary(buckets: Buckets, prefix: str, schema: str, sampling: Sampling, off: str | None) -> None:
+def write_summary(
+    buckets: Buckets, prefix: str, schema: str, sampling: Sampling, off: str | None, *, left_out: LeftOut | None
+) -> None:
     """Write what `read_version` needs beside the detector."""
-    summary = {"schema": schema, "sampling": asdict(sampling), "off_condition": off}
+    judged = None if left_out is None else asdict(left_out)
+    summary = {"schema": schema, "sampling": asdict(sampling), "off_condition": off, "left_out": judged}
     buckets.write(SERVICE, layout.training_summary(prefix), json.dumps(summary).encode())
 
 
@@ -51,7 +56,8 @@ def parse_version(summary_json: bytes, detector: bytes) -> VersionFiles:
     schema = parse_schema(summary["schema"])
     sampling = Sampling(**{**summary["sampling"], "fill_rows": tuple(summary["sampling"]["fill_rows"])})
     off = summary["off_condition"] and parse_off_condition(summary["off_condition"], schema)
-    return VersionFiles(load(detector), schema, sampling, off or None)
+    judged = summary.get("left_out")
+    return VersionFiles(load(detector), schema, sampling, off or None, None if judged is None else LeftOut(**judged))
 
 
 class DatasetReadings:

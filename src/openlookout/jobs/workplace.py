@@ -17,7 +17,8 @@ from openlookout.buckets.buckets import BucketSettings
 from openlookout.buckets.errors import BucketUnavailableError
 from openlookout.clock import Clock
 from openlookout.jobs.children import Children
-from openlookout.jobs.engine import JobQueue, Steps, Temporary
+from openlookout.jobs.engine import JobQueue, Steps
+from openlookout.jobs.failures import Temporary
 from openlookout.limits import OWN, Limits
 from openlookout.logs import logger
 from openlookout.store.database import Database

@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from openlookout.api.errors import ConflictException
 from openlookout.operations.operation import Context
-from openlookout.store.tables import client_token, to_microseconds
+from openlookout.store.service_tables import client_token
+from openlookout.store.tables import to_microseconds
 
 
 def claim(

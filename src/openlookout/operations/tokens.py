@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from openlookout.store.database import Database
-from openlookout.store.tables import secret
+from openlookout.store.service_tables import secret
 
 SECRET_NAME = "page-token-key"  # noqa: S105  # A row's name.
 NONCE_BYTES = 12

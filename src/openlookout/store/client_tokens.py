@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from openlookout.store.tables import client_token
+from openlookout.store.service_tables import client_token
 
 
 def note_ended(connection: Connection, made: str, now: datetime) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from openlookout.api.caller import AccessKey
 from openlookout.store.audit import LOCAL, Entry, note
 from openlookout.store.database import Database
-from openlookout.store.tables import access_key
+from openlookout.store.service_tables import access_key
 
 ID_LETTERS = string.ascii_uppercase + "234567"
 SHOWN = ("id", "account", "note", "created_at", "is_read_only")  # Never the secret.
