@@ -205,6 +205,36 @@ def replay(
         os._exit(0)
 
 
+@app.command("what-if")
+def what_if(
+    model: Annotated[str, typer.Argument(help="The model.")],
+    start: Annotated[str, typer.Option("--from", help="The first moment, such as 2026-10-07 or 2026-10-07T12:00Z.")],
+    end: Annotated[str | None, typer.Option("--to", help="The last moment. [default: now]")] = None,
+    version: Annotated[int | None, typer.Option(help="The version. [default: the active one]")] = None,
+    factor: Annotated[list[float] | None, typer.Option(help="Of the limit, 0.5 to 3; may be given again.")] = None,
+    data: Data = None,
+    account: Account = None,
+    region: Region = None,
+) -> None:
+    """Score a stretch of data with a version, and tell what other limits would have cost and caught."""
+    from openlookout.api.service_error import ServiceError
+    from openlookout.app.refused import StartRefused
+    from openlookout.app.what_if_command import what_if as run
+    from openlookout.cli_what_if import FACTORS, table
+    from openlookout.settings import read_settings
+
+    try:
+        span = moment("--from", start), datetime.now(UTC) if end is None else moment("--to", end)
+        settings = read_settings({"data": data, "account": account, "region": region})
+        said = table(model, *run(settings, model, version, span, factor or FACTORS))
+    except (ServiceError, StartRefused, ValueError) as error:
+        _refuse(error)
+    else:
+        typer.echo(said)
+        sys.stdout.flush()
+        os._exit(0)
+
+
 @app.command()
 def adopt(
     source: Annotated[str, typer.Argument(help="What the old service left: s3://bucket/prefix/ or a folder.")],
