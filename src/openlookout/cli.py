@@ -15,6 +15,7 @@ from openlookout.cli_collect import collect
 from openlookout.cli_common import Account, Data, Host, Limits, Port, Region, refuse
 from openlookout.cli_keys import audit, keys
 from openlookout.cli_takeover import adopt, replay
+from openlookout.cli_what_if import what_if
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(alerts, name="alerts")
 app.command()(adopt)
 app.command()(replay)
+app.command(name="what-if")(what_if)
 app.command()(collect)
 app.command(name="export")(export_version)
 app.command(name="import")(import_version)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,3 +21,12 @@ def refuse(error: Exception) -> None:
     typer.echo(f"openlookout: {error}", err=True)
     sys.stderr.flush()
     os._exit(1)
+
+
+def moment(flag: str, text: str) -> datetime:
+    """Read a moment; without a zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{flag} '{text}' is no moment: write 2026-10-07 or 2026-10-07T12:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

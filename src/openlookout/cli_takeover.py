@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from openlookout.cli_common import Account, Data, Region, refuse
+from openlookout.cli_common import Account, Data, Region, moment, refuse
 
 
 def replay(
@@ -84,12 +84,3 @@ def adopt(
     else:
         sys.stdout.flush()
         os._exit(code)
-
-
-def moment(flag: str, text: str) -> datetime:
-    """Read a moment; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{flag} '{text}' is no moment: write 2026-10-07 or 2026-10-07T12:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

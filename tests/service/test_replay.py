@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from openlookout.app.replay import replay as run_replay
 from openlookout.app.service import running
-from openlookout.cli_takeover import moment
+from openlookout.cli_common import moment
 from openlookout.clock import ManualClock
 from openlookout.jobs.replay_request import ReplayRefused
 from openlookout.settings import Settings

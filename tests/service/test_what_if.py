@@ -1,6 +1,8 @@
 """What-ifs with everything running: a stretch scored once, other limits tried on it, and a version made of one."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -412,6 +414,7 @@ def test_a_run_and_its_application_go_on_after_their_process_was_killed(tmp_path
         wait(lambda: {"Status": what_ifs.runs(CALLER, "pump")[0].status})
         (ended,) = what_ifs.runs(CALLER, "pump")
         assert (ended.status, ended.percent) == ("SUCCESS", 100)
+        _check_command(tmp_path)  # Beside the service, which does the work.
         number = what_ifs.apply(CALLER, "pump", run, 1.2, "token")
         _kill_once_begun(process, what_ifs, select(model_version.c.attempt).where(model_version.c.version == number))
         client = stack.enter_context(serving(tmp_path)).client()
@@ -421,6 +424,27 @@ def test_a_run_and_its_application_go_on_after_their_process_was_killed(tmp_path
             return found | {"Status": found["Status"].replace("IMPORT_IN_PROGRESS", "IN_PROGRESS")}
 
         assert wait(made)["Status"] == "SUCCESS"
+
+
+def _check_command(data: Path) -> None:
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "openlookout.cli", "what-if", *arguments, "--data", str(data)]
+        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+
+    span = ("--from", f"{EVALUATED[0]:%Y-%m-%d}", "--to", f"{EVALUATED[1]:%Y-%m-%d}")
+    said = command("pump", *span, "--factor", "1", "--factor", "3")
+    lines = said.stdout.splitlines()
+    assert lines[0] == f"Version 1 of pump, {EVALUATED[0]:%Y-%m-%d %H:%M} to {EVALUATED[1]:%Y-%m-%d %H:%M}", said.stderr
+    assert lines[1].split()[:2] == ["limit", "alarms"]
+    assert [" ".join(line.split()[:2]) for line in lines[2:]] == ["x 1", "x 3"]
+    assert "1 of 1" in lines[2]
+    for refused, why in (
+        (("pump", *span, "--factor", "7"), "A factor is 0.5 to 3, not 7."),
+        (("pump", "--from", "2020-01-01", "--to", "2020-01-02"), "There is no reading from 2020-01-01T00:00:00Z"),
+        (("nowhere", *span), "The model 'nowhere' does not exist."),
+    ):
+        said = command(*refused)
+        assert (said.returncode, why in said.stderr) == (1, True), said.stderr
 
 
 def _kill_once_begun(process: Process, what_ifs: WhatIfs, attempt: Select[Any]) -> None:

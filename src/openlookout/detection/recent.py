@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores, Steady
 from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.events import Event, find_events
-from openlookout.detection.evidence import EVENT_ROWS, LOOKBACK_ROWS, Rows, gather
+from openlookout.detection.evidence import EVENT_ROWS, LOOKBACK_ROWS, gather
 from openlookout.detection.evidence_record import Evidence
+from openlookout.detection.look import Rows
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What broken instruments look like: one sensor's readings in an event, held against what training knew of it.
 
 Each signature is told in a few words that finish the sentence «the sensor …»; None where the sensor does not show it.
-Knows one sensor at a time; whether the others agree without it is `evidence.py`'s business.
+Knows one sensor at a time; whether the others agree without it is `kinds.py`'s business.
 """
 
 from dataclasses import dataclass
