@@ -226,7 +226,7 @@ OpenLookout beside other open-source detectors on the same {n_series} series of 
 
 * One series, one process, one thread. Seconds are those of the processor, for fitting and for scoring a series,
   libraries already loaded, on a machine that did other work meanwhile; peak memory is the process', libraries included,
-  of its largest series. A dash: that run was timed by the clock, which says nothing on such a machine.
+  of its largest series.
 * Every detector has its defaults, and its own default threshold (pyod's contamination of 0.1, energy-fault-detector's
   95 % quantile, Merlion's post-processing; TSB-AD has none). pyod, Merlion and TSB-AD get readings standardised by
   training, with missing ones replaced by its mean; the others scale by themselves. None gets smoothing added.

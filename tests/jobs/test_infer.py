@@ -22,7 +22,7 @@ from openlookout.jobs.live_state import LiveState, dump, remembered, restore
 from openlookout.jobs.workplace import Workplace, begin, retried
 from openlookout.store.database import Database
 from openlookout.store.lifecycles import INFERENCE_EXECUTION
-from openlookout.store.tables import dataset, inference_execution, inference_scheduler, model
+from openlookout.store.tables import dataset, inference_execution, inference_scheduler, model, model_version
 from openlookout.timeseries.columnar import Readings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -98,6 +98,47 @@ def test_only_the_attempt_that_publishes_replaces_the_state(
         state_key = connection.execute(select(inference_scheduler.c.state_key)).scalar_one()
     assert state_key == ("new" if is_published else EARLIER)
     assert open_buckets(workplace.buckets).exists(SERVICE, EARLIER) != is_published
+
+
+class Woken(Here):
+    """The steps of a worker that sleeps before it scores, and wakes when its successor has published."""
+
+    def __init__(self, workplace: Workplace, identity: str) -> None:
+        self._workplace, self._identity = workplace, identity
+
+    def again(self, name: str, step: Any, *arguments: Any) -> Any:
+        if name == "score":
+            infer, which = Infer(self._workplace), inference_execution.c.id == self._identity
+            attempt = begin(self._workplace, Here(), INFERENCE_EXECUTION, which, infer.abandon)  # type: ignore[arg-type]
+            assert attempt is not None
+            infer.finish(Here(), self._identity, attempt, ANSWER)  # type: ignore[arg-type]
+        answer = step(*arguments)
+        assert answer is None, "it scored with the state that its successor left"
+        return answer
+
+
+def test_a_worker_that_wakes_after_its_successor_published_does_not_score_again(workplace: Workplace) -> None:
+    identity = add_execution(workplace, "IN_PROGRESS")
+    with workplace.database.writing() as connection:
+        connection.execute(
+            model_version.insert(),
+            {
+                "model_id": "m",
+                "version": 1,
+                "created_at": NOW,
+                "updated_at": NOW,
+                "status": "SUCCESS",
+                "source_type": "TRAINING",
+                "attempt": 1,
+                "configuration": {},
+                "data_schema": "{}",
+                "object_prefix": "models/m/1/1/",
+            },
+        )
+        connection.execute(model.update().values(active_version=1))
+    Infer(workplace).run(Woken(workplace, identity), identity)  # type: ignore[arg-type]
+    with workplace.database.reading() as connection:
+        assert connection.execute(select(inference_execution.c.status)).scalar_one() == "SUCCESS"
 
 
 def test_rows_without_readings_are_not_remembered() -> None:

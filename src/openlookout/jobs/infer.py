@@ -46,7 +46,11 @@ _WITH_VERSION = (
     .join(inference_scheduler, inference_scheduler.c.id == inference_execution.c.scheduler_id)
     .join(model, model.c.id == inference_scheduler.c.model_id)
     .join(model_version, (model_version.c.model_id == model.c.id) & (model_version.c.version == model.c.active_version))
-    .where(inference_execution.c.id == bindparam("execution"))
+    .where(
+        inference_execution.c.id == bindparam("execution"),
+        inference_execution.c.status == "IN_PROGRESS",
+        inference_execution.c.attempt == bindparam("attempt"),
+    )
 )
 _KNOWN = (
     update(inference_scheduler)
@@ -73,6 +77,8 @@ class Infer:
         if attempt is None:
             return
         answer = steps.again("score", self._score, identity, attempt)
+        if answer is None:
+            return
         if "failed" in answer:
             self._end_failed(identity, answer["failed"], attempt, answer["inputs"])
         else:
@@ -90,9 +96,16 @@ class Infer:
         open_buckets(self._workplace.buckets).delete(SERVICE, state_keys)
 
     @retried
-    def _score(self, identity: str, attempt: int) -> dict[str, Any]:
+    def _score(self, identity: str, attempt: int) -> dict[str, Any] | None:
+        """Give what the child gave; None when the execution is another attempt's by now, or has ended.
+
+        The state is read together with that: a worker that wakes after its successor published would begin with the
+        state after the window, find no row in it, and write results of none over those that are there.
+        """
         with self._workplace.database.reading() as connection:
-            row = connection.execute(_WITH_VERSION, {"execution": identity}).one()
+            row = connection.execute(_WITH_VERSION, {"execution": identity, "attempt": attempt}).one_or_none()
+        if row is None:
+            return None
         # Another version learned other things of the past: it starts anew.
         state_key = row.state_key if row.state_version == row.active_version else None
         job = {
