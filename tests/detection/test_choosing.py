@@ -4,7 +4,9 @@ import numpy as np
 
 from openlookout.detection.choosing import PLAIN, Choice, LeftOut, Option, choose, failures_of
 from openlookout.detection.contract import Booleans
+from openlookout.detection.model_file import load, save
 from openlookout.detection.training import fit, fit_judged
+from openlookout.detection.what_if import deciding
 
 N_ROWS = 100
 FAILURES = [(10, 20), (40, 50), (70, 80)]
@@ -47,6 +49,37 @@ def test_failures_that_are_found_anyway_raise_a_limit_that_alarms_on_normal_rows
         return ~QUIET, noisy
 
     assert choose(alarms, FAILURES, 4) == Choice(Option(None, 1.2), LeftOut(1.0, 0.0))
+
+
+def test_a_span_over_which_alone_the_failures_are_seen_is_chosen() -> None:
+    wanted = Option(None, 1.0, 8)
+    assert choose(lambda option: everywhere(option, wanted), FAILURES, 4).option == wanted
+
+
+def test_faint_failures_that_last_are_looked_for_over_many_rows_and_so_found_piece_by_piece_to_the_bit() -> None:
+    rng = np.random.default_rng([0, 2])
+    n, size = 4000, 120
+    rows = rng.normal(0, 0.5, (n, 6)) + np.sin(np.arange(n) / 40)[:, None] * rng.normal(0, 1, (1, 6))
+    failures = [(first, first + size) for first in range(400, n - size, 400)]
+    anomalous, segment = np.zeros(n, bool), np.zeros(n, np.int64)
+    for first, last in failures:
+        rows[first:last, 2] += 0.6
+        anomalous[first:last] = True
+    cut = failures[5][0] - 50
+    plain, told = (fit(rows[:cut], ~anomalous[:cut], segment[:cut], labels) for labels in (None, anomalous[:cut]))
+    assert (plain.span, told.span) == (1, 8)
+    found = []
+    for detector in (plain, told):
+        alarm = np.r_[np.zeros(cut, bool), detector.score(rows[cut:], segment[cut:])[0].alarm]
+        found.append(sum(bool(alarm[first:last].any()) for first, last in failures[5:]))
+    assert found[1] > found[0]
+    whole, state = told.score(rows, segment)[0], None
+    for part in np.array_split(np.arange(n), (3, 5, 700, 1900, 1901)):
+        piece, state = told.score(rows[part], segment[part], state)
+        assert np.array_equal(piece.anomaly, whole.anomaly[part])
+    assert np.array_equal(load(save(told)).score(rows, segment)[0].anomaly, whole.anomaly)
+    scores, units, _ = told.score_and_units(rows, segment)
+    assert np.array_equal(deciding(told, scores, units, segment).alarm(1.0), whole.alarm)
 
 
 def test_failures_are_runs_of_labelled_rows_within_a_segment() -> None:

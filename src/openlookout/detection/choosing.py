@@ -1,4 +1,5 @@
-"""What labelled failures of the training range choose: whose votes count more, and how high the limit is.
+"""What labelled failures of the training range choose: whose votes count more, over how many rows, and how high the
+limit is.
 
 Labelled rows are not fitted, so what a detector says of them is as honest as what it says of the future. Each failure
 is left out once: the options that the others would choose are tried on it, and only if that beats the plain detector on
@@ -16,6 +17,9 @@ FAILURES_MIN = 3
 # How many times the votes of one kind of member count, and how many times the limit is what blocks of training tell.
 EMPHASIS = 3.0
 LIMIT_FACTORS = (0.85, 1.0, 1.2, 1.45)
+# Over how many rows what members say is smoothed before it is held against the limit: what is faint and lasts is seen
+# so, what is sudden is seen later.
+SPANS = (1, 8)
 # One per cent of false rows costs as much as a tenth of a failure.
 FALSE_COST = 10.0
 GAIN_MIN = 0.02
@@ -23,10 +27,13 @@ GAIN_MIN = 0.02
 
 @dataclass(frozen=True)
 class Option:
-    """`emphasis`: the kind of member, by its number, whose votes count more, or None; `factor`: of the limit."""
+    """`emphasis`: the kind of member, by its number, whose votes count more, or None; `factor`: of the limit; `span`:
+    of the smoothing, one of SPANS.
+    """
 
     emphasis: int | None
     factor: float
+    span: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ Alarms = Callable[[Option], tuple[Booleans, Booleans]]
 def options(n_kinds: int) -> list[Option]:
     """All that can be chosen, the plain detector first."""
     emphases = [None, *range(n_kinds)]
-    every = [Option(emphasis, factor) for emphasis in emphases for factor in LIMIT_FACTORS]
+    every = [Option(emphasis, factor, span) for emphasis in emphases for factor in LIMIT_FACTORS for span in SPANS]
     return [PLAIN, *(option for option in every if option != PLAIN)]
 
 

@@ -4,12 +4,12 @@ No single model is best on every machine; cheap models that are calibrated alike
 (docs/detection.md has the figures). The limit comes from whole held-out blocks, not from rows: neighbouring rows repeat
 each other, blocks tell how normal differs from one time to another.
 
-Two questions, two answers. *Does it alarm* is decided row by row by members that proved steady, mostly with the slow
-levels of wandering sensors taken off: what is smoothed alarms late, and long after the machine is well again. An alarm
-begins with two rows in a row over the limit, or one over what hardly a row of training reached, and is held while the
-last rows together nearly exceed the limit, so that one fault is one event. Readings far beyond all of training alarm by
-themselves, for two rows as well. *How unusual is it*, which orders rows within alarms and within the others, is
-smoothed, and sees levels first of all.
+Two questions, two answers. *Does it alarm* is decided row by row, unless labelled failures chose a span, by members
+that proved steady, mostly with the slow levels of wandering sensors taken off: what is smoothed alarms late, and long
+after the machine is well again. An alarm begins with two rows in a row over the limit, or one over what hardly a row
+of training reached, and is held while the last rows together nearly exceed the limit, so that one fault is one event.
+Readings far beyond all of training alarm by themselves, for two rows as well. *How unusual is it*, which orders rows
+within alarms and within the others, is smoothed, and sees levels first of all.
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,8 @@ class Ensemble:
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
     views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
     each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
-    begins. `extremes`: readings that alarm by themselves. `expectation`: what events are explained with.
+    begins. `span`: over how many rows what members say is smoothed for that, 1 for not at all. `extremes`: readings
+    that alarm by themselves. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
@@ -78,6 +79,7 @@ class Ensemble:
     ranking: Floats
     limit: float
     peak_limit: float
+    span: int
     extremes: Extremes
     expectation: Expectation
 
@@ -132,7 +134,7 @@ class Ensemble:
         units = np.vstack([state["units"], now])
         ranking = ranked(units, segments, self.ranking)[before:]
         smooth = smoothed(units, segments, HOLDING_SPAN)[before:]
-        deciding = decided(now, self.deciding)
+        deciding = decided(spanned(units, segments, self.span)[before:], self.deciding)
         over = deciding > self.limit
         held = decided(smooth, self.deciding) > HOLDING_SHARE * self.limit
         goes_on = bool(len(segment)) and bool(segment[0] == state["segment"])
@@ -203,6 +205,11 @@ def decided(units: Floats, weights: Floats) -> Floats:
     """(n_rows,): the weighted power mean of members, of exponent a half: several must say it, none can veto."""
     scores: Floats = times(np.sqrt(FLOOR + units), weights[:, None])[:, 0] ** 2
     return scores
+
+
+def spanned(units: Floats, segment: Integers, span: int) -> Floats:
+    """(n_rows, n_members): what members say of the last rows, of one row as it is."""
+    return units if span == 1 else smoothed(units, segment, span)
 
 
 def ranked(units: Floats, segment: Integers, weights: Floats) -> Floats:

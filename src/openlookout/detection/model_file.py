@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from openlookout.detection.choosing import SPANS
 from openlookout.detection.ensemble import Calibration, Ensemble, View
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.extremes import Extremes
@@ -23,7 +24,7 @@ from openlookout.detection.members import Lagged, Level, Tails, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 5
+VERSION = 6
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (Level, Lagged, Windowed, Tails, Gaussian, Scaling, Levels, Calibration, Expectation, Extremes)
@@ -66,6 +67,7 @@ def save(detector: Ensemble) -> bytes:
         "version": VERSION,
         "limit": detector.limit.hex(),
         "peak_limit": detector.peak_limit.hex(),
+        "span": detector.span,
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
         "extremes": _put(detector.extremes, "extremes", arrays),
@@ -101,12 +103,19 @@ def load(content: bytes) -> Ensemble:
             arrays["ranking"],
             float.fromhex(description["limit"]),
             float.fromhex(description["peak_limit"]),
+            _span(description["span"]),
             _take(description["extremes"], arrays),
             _take(description["expectation"], arrays),
         )
     except DAMAGED as error:
         shown = str(error)[:500]
         raise ModelFileError(f"the file is no model file or is damaged: {type(error).__name__}: {shown}") from None
+
+
+def _span(said: Any) -> int:
+    if said not in SPANS:
+        raise ModelFileError(f"the span is {str(said)[:100]}; it is one of {SPANS}")
+    return int(said)
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:

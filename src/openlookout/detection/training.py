@@ -7,12 +7,24 @@ import numpy as np
 
 from openlookout.detection.choosing import FAILURES_MIN, PLAIN, Choice, LeftOut, Option, choose, emphasised, failures_of
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
-from openlookout.detection.ensemble import CHUNK_ROWS, Calibration, Ensemble, View, decided, twice
+from openlookout.detection.ensemble import (
+    CHUNK_ROWS,
+    HOLDING_SHARE,
+    HOLDING_SPAN,
+    Calibration,
+    Ensemble,
+    View,
+    decided,
+    holding,
+    spanned,
+    twice,
+)
 from openlookout.detection.expectation import fit_expectation
 from openlookout.detection.extremes import fit_extremes
 from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.levels import Levels, fit_levels
 from openlookout.detection.members import Member, fit_lagged, fit_level, fit_tails, fit_windowed
+from openlookout.detection.rows import smoothed
 from openlookout.detection.scaling import Scaling, fit_scaling
 
 TRAINING_ROWS_MIN = 200
@@ -93,7 +105,7 @@ class _Judged:
     def decide(self, option: Option) -> tuple[Floats, float, float]:
         """Give weights (n_members,), the limit and the peak limit."""
         deciding = _deciding(self.fitted, self.worst, self.typical, option)
-        scores = decided(self.units, deciding)
+        scores = decided(spanned(self.units, self.segment, option.span), deciding)
         wider = option.factor * float(np.exp(SHORT_ROWS / self.n_normal))
         limit, peak_limit = (
             wider * _limit([np.quantile(scores[block], share) for block in self.blocks])
@@ -112,8 +124,9 @@ def fit_judged(
 ) -> tuple[Ensemble, LeftOut | None]:
     """Learn what is normal from rows (n_rows, n_sensors) in time order; rows that are not `normal` are left out.
 
-    `anomalous` (n_rows,): rows labelled as failures, not normal; three failures or more may choose who decides and the
-    limit (`choosing.py`), and judge what was chosen. Nothing is drawn at random: the same rows give the same detector.
+    `anomalous` (n_rows,): rows labelled as failures, not normal; three failures or more may choose who decides, over
+    how many rows, and the limit (`choosing.py`), and judge what was chosen. Nothing is drawn at random: the same rows
+    give the same detector.
 
     Raises:
         TrainingError: too few normal rows with readings, or no sensor that ever moves.
@@ -149,12 +162,13 @@ def fit_judged(
     views, ranking = tuple(each.view for each in fitted), _ranking(fitted)
     deciding, limit, peak_limit = judged.decide(PLAIN)
     detector = Ensemble(
-        scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, extremes, expectation
+        scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, PLAIN.span, extremes, expectation
     )
     failures = [] if anomalous is None else failures_of(anomalous, segment)
     choice = _chosen(detector, judged, readings, segment, failures)
     deciding, limit, peak_limit = judged.decide(choice.option)
-    return replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit), choice.left_out
+    chosen = replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit, span=choice.option.span)
+    return chosen, choice.left_out
 
 
 def _chosen(
@@ -163,17 +177,19 @@ def _chosen(
     """What the failures choose."""
     if len(failures) < FAILURES_MIN:
         return Choice(PLAIN, None)
-    units = detector.units(readings, segment)
+    units, last = detector.units(readings, segment), smoothed(judged.units, judged.segment, HOLDING_SPAN)
     normal = np.concatenate(judged.blocks)
 
     def alarms(option: Option) -> tuple[Booleans, Booleans]:
         deciding, limit, peak_limit = judged.decide(option)
 
         def begin(units: Floats, segment: Integers) -> Booleans:
-            scores = decided(units, deciding)
+            scores = decided(spanned(units, segment, option.span), deciding)
             return (scores > peak_limit) | twice(scores > limit, segment, before=True)
 
-        return begin(units, segment), begin(judged.units, judged.segment)[normal]
+        held = decided(last, deciding) > HOLDING_SHARE * limit
+        false = holding(begin(judged.units, judged.segment), held, judged.segment, goes_on=False)
+        return begin(units, segment), false[normal]
 
     return choose(alarms, failures, len(CANDIDATES))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores
-from openlookout.detection.ensemble import HOLDING_SHARE, HOLDING_SPAN, Ensemble, decided, holding
+from openlookout.detection.ensemble import HOLDING_SHARE, HOLDING_SPAN, Ensemble, decided, holding, spanned
 from openlookout.detection.evaluate import Label, Labels
 from openlookout.detection.rows import smoothed
 
@@ -60,7 +60,7 @@ class Deciding:
 
 def deciding(detector: Ensemble, scores: Scores, units: Floats, segment: Integers) -> Deciding:
     """Give what decides, from what `score_and_units` gave for rows (n_rows,) scored at once, without a state."""
-    score = decided(units, detector.deciding)
+    score = decided(spanned(units, segment, detector.span), detector.deciding)
     before = np.full_like(score, np.inf)
     before[1:] = np.where(segment[1:] == segment[:-1], score[:-1], np.inf)
     held = decided(smoothed(units, segment, HOLDING_SPAN), detector.deciding)
