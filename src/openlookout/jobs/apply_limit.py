@@ -13,13 +13,14 @@ from sqlalchemy import Connection, select
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
-from openlookout.detection.model_file import load, save
+from openlookout.detection.model_file import save
 from openlookout.detection.what_if import with_factor
 from openlookout.jobs.endings import fail_version, succeed_version
 from openlookout.jobs.engine import Steps
 from openlookout.jobs.label_sources import label_sources
 from openlookout.jobs.retraining import accumulated_windows
 from openlookout.jobs.training_work import evaluate_version
+from openlookout.jobs.version_files import read_version
 from openlookout.jobs.workplace import Workplace, begin, forgive, retried
 from openlookout.store.lifecycles import MODEL_VERSION
 from openlookout.store.model_versions import is_version
@@ -111,7 +112,7 @@ def limited_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[st
     buckets, source, output = open_buckets(settings), job["source"], job["output"]
     try:
         summary = buckets.read(SERVICE, layout.training_summary(source))
-        detector = save(with_factor(load(buckets.read(SERVICE, layout.detector(source))), job["factor"]))
+        detector = save(with_factor(read_version(buckets, source).detector, job["factor"]))
         buckets.write(SERVICE, layout.detector(output), detector)
         buckets.write(SERVICE, layout.training_summary(output), summary)
     except BucketUnavailableError:

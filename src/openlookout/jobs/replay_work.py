@@ -39,10 +39,10 @@ def read_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
     `n_readings`; where the files cannot be read `failed` with a sentence, and `is_missing` where there are none.
     """
     buckets = open_buckets(settings)
-    version = open_version(settings, job["version_prefix"])
     names, bucket = input_names(job["input"]), job["input"]["S3InputConfiguration"]["Bucket"]
-    components = tuple(component.name for component in version.schema)
     try:
+        version = open_version(settings, job["version_prefix"])
+        components = tuple(component.name for component in version.schema)
         index = file_index(settings, bucket, names, components, job["index"])
         told: list[dict[str, Any]] = []
         chosen: list[Found] = []
@@ -102,9 +102,9 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
     and the `events` in it.
     """
     buckets = open_buckets(settings)
-    version = open_version(settings, job["version_prefix"])
     windows = job["windows"]
     try:
+        version = open_version(settings, job["version_prefix"])
         fresh = {
             component.name: read_readings(
                 component.name,

@@ -11,9 +11,10 @@ import numpy as np
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
+from openlookout.buckets.errors import BucketError
 from openlookout.detection.choosing import LeftOut
 from openlookout.detection.ensemble import Ensemble
-from openlookout.detection.model_file import load
+from openlookout.detection.model_file import ModelFileError, load
 from openlookout.timeseries.columnar import Readings, iter_readings
 from openlookout.timeseries.grid import Grid
 from openlookout.timeseries.off_condition import OffCondition, parse_off_condition
@@ -45,9 +46,21 @@ def write_summary(
     buckets.write(SERVICE, layout.training_summary(prefix), json.dumps(summary).encode())
 
 
+class UnusableVersionError(BucketError):
+    """A version's detector was kept by another release, or is damaged."""
+
+
 def read_version(buckets: Buckets, prefix: str) -> VersionFiles:
+    """Give a version from its objects.
+
+    Raises:
+        BucketError: one is not there, or cannot be used by this release.
+    """
     summary = buckets.read(SERVICE, layout.training_summary(prefix))
-    return parse_version(summary, buckets.read(SERVICE, layout.detector(prefix)))
+    try:
+        return parse_version(summary, buckets.read(SERVICE, layout.detector(prefix)))
+    except ModelFileError as error:
+        raise UnusableVersionError(f"of the version's detector {error}; train the model anew") from None
 
 
 def parse_version(summary_json: bytes, detector: bytes) -> VersionFiles:
