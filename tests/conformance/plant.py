@@ -154,6 +154,9 @@ def plant_on(endpoint: Endpoint, buckets: Path | None) -> Plant:
         copied(endpoint, version, dataset, name)
         endpoint.done("CreateInferenceScheduler", **scheduler(name, name))
         endpoint.done("CreateRetrainingScheduler", **retraining(name))
+    for name in models:
+        assert wait(endpoint, "DescribeInferenceScheduler", InferenceSchedulerName=name)["Status"] == "RUNNING"
+        assert wait(endpoint, "DescribeRetrainingScheduler", ModelName=name)["Status"] == "RUNNING"
     spare = f"{mark}-spare"
     copied(endpoint, version, dataset, spare)
     account = arn.split(":")[4]
