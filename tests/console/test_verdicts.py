@@ -1,6 +1,6 @@
 """What somebody says of an event becomes a label, in the group that the next training is given."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,10 +69,10 @@ def test_a_fault_is_confirmed_with_a_code_that_the_group_then_knows(
 def test_labels_in_files_are_copied_into_the_group_before_the_first_verdict(
     eyes: Eyes, plant: PlantProcess, undone: None
 ) -> None:
-    folder = plant.buckets / "plant" / "labels"
+    folder = plant.buckets / "plant" / "verdicts-before"
     folder.mkdir(exist_ok=True)
     (folder / "labels.csv").write_text("2026-03-10T10:00:00.000000,2026-03-10T11:00:00.000000\n")
-    place = {"S3InputConfiguration": {"Bucket": "plant", "Prefix": "labels/"}}
+    place = {"S3InputConfiguration": {"Bucket": "plant", "Prefix": "verdicts-before/"}}
     plant.client.update_model(ModelName="reactor", LabelsInputConfiguration=place, RoleArn=ROLE)
     page = first_event(eyes, "reactor")
     page.get_by_label("Fault code").fill("feed lost")
@@ -103,10 +103,11 @@ def test_alerts_are_quiet_for_as_long_as_was_asked(eyes: Eyes, plant: PlantProce
     page = first_event(eyes, "reactor")
     page.get_by_label("Send no alerts for").select_option("12")
     page.get_by_role("button", name="Snooze").click()
-    page.get_by_text("are quiet until 2026-03-11 03:02.").first.wait_for()
+    until = plant.now + timedelta(hours=12)
+    page.get_by_text(f"are quiet until {until:%Y-%m-%d %H:%M}.").first.wait_for()
     database = Database(Settings(data=plant.data).database_url)
     place = administration.Place(database, "123456789012", "us-east-1")
-    assert administration.rule_of(place, "reactor").snoozed_until == datetime(2026, 3, 11, 3, 2, tzinfo=UTC)
+    assert administration.rule_of(place, "reactor").snoozed_until == until
     page.get_by_role("button", name="Send them again").click()
     page.get_by_text("are sent again").wait_for()
     assert administration.rule_of(place, "reactor").snoozed_until is None
