@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import WaiterError
 
@@ -281,11 +282,7 @@ def test_no_busy_child_of_the_engine_outlives_a_killed_program(tmp_path: Path) -
 
 
 def descendants(pid: int) -> list[int]:
-    found = []
-    for task in (Path("/proc") / str(pid) / "task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def is_running(pid: int) -> bool:
