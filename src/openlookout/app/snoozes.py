@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from openlookout.alerts import administration
+from openlookout.alerts import place, rule_settings
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException
 from openlookout.clock import Clock
@@ -23,12 +23,12 @@ class Snoozes:
 
     def until(self, caller: Caller, model: str) -> datetime | None:
         with _known():
-            snoozed = administration.rule_of(self._place(caller), model).snoozed_until
+            snoozed = rule_settings.rule_of(self._place(caller), model).snoozed_until
         return snoozed if snoozed is not None and snoozed > self.clock.now() else None
 
     def set(self, caller: Caller, model: str, until: datetime | None) -> None:
         with self._place(caller).together() as place, _known():
-            administration.snooze(place, model, until)
+            rule_settings.snooze(place, model, until)
             assert place.transaction is not None
             entry = Entry(
                 at=self.clock.now(),
@@ -42,13 +42,13 @@ class Snoozes:
             )
             note(place.transaction, entry)
 
-    def _place(self, caller: Caller) -> administration.Place:
-        return administration.Place(self.database, caller.account, caller.region)
+    def _place(self, caller: Caller) -> place.Place:
+        return place.Place(self.database, caller.account, caller.region)
 
 
 @contextmanager
 def _known() -> Iterator[None]:
     try:
         yield
-    except administration.Refused as refused:
+    except place.Refused as refused:
         raise ResourceNotFoundException(f"{str(refused).capitalize()}.") from None

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from openlookout.alerts.administration import AlertView, ChannelSet, ChannelView, RuleView
+from openlookout.alerts.channel_settings import ChannelSet, ChannelView
+from openlookout.alerts.log import AlertView
 from openlookout.alerts.maintenance import Maintenance
+from openlookout.alerts.rule_settings import RuleView
 from openlookout.api.caller import Caller
 
 
