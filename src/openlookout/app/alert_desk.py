@@ -9,6 +9,7 @@ import secrets as random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from openlookout.alerts import channel_settings, rule_settings
 from openlookout.alerts.channel_settings import ChannelSet, ChannelView
@@ -80,6 +81,14 @@ class AlertDesk:
         with _known():
             rule_settings.set_rule(self._place(caller), model, rule)
 
+    def snoozed_until(self, caller: Caller, model: str) -> datetime | None:
+        until = self.rule(caller, model).snoozed_until
+        return until if until is not None and until > self.clock.now() else None
+
+    def snooze(self, caller: Caller, model: str, until: datetime | None) -> None:
+        with _known():
+            rule_settings.snooze(self._place(caller), model, until)
+
     def maintenances(self, caller: Caller) -> Sequence[tuple[Maintenance, str | None]]:
         return rule_settings.maintenances(self._place(caller))
 
@@ -103,7 +112,7 @@ def _check_options(wanted: WantedChannel) -> None:
     try:
         secret = channel_of(wanted.kind).secrets
     except BadChannel as error:
-        raise ValidationException(f"{str(error).capitalize()}.") from None
+        raise ValidationException(_sentence(error)) from None
     for name in secret:
         if wanted.options.get(name, "").startswith(OF_THIS_MACHINE):
             raise ValidationException(
@@ -116,11 +125,14 @@ def _check_options(wanted: WantedChannel) -> None:
 
 @contextmanager
 def _known() -> Iterator[None]:
-    """Refusals as errors of the API: sentences that begin as sentences do."""
+    """Raise refusals as errors of the API."""
     try:
         yield
     except Refused as refused:
-        said = str(refused)
-        sentence = f"{said[:1].upper()}{said[1:]}."
-        kind = ResourceNotFoundException if said.startswith("there is no ") else ValidationException
-        raise kind(sentence) from None
+        kind = ResourceNotFoundException if str(refused).startswith("there is no ") else ValidationException
+        raise kind(_sentence(refused)) from None
+
+
+def _sentence(error: Exception) -> str:
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}."  # Not capitalize(): names keep their capitals.
