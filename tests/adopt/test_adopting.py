@@ -104,8 +104,11 @@ def test_everything_is_made_again_under_the_old_names_and_compared(tmp_path: Pat
     assert there["retraining"]["Status"] in {"STOPPING", "STOPPED"}
     assert f"{there['retraining']['RetrainingStartDate']:%Y-%m-%d}" == "2024-05-01"
     # The old input files were scored, and the old results were kept beside the new ones.
-    n_hours = simulator.N_EVALUATED // 12
-    assert [row["Status"] for row in there["executions"]] == ["SUCCESS"] * (n_hours - 1)
+    assert [row["Status"] for row in there["executions"]] == ["SUCCESS"] * (simulator.N_EVALUATED // 12)
+    for start in (simulator.EVALUATED, simulator.END - simulator.HOUR):
+        folder = Path("inference/output") / f"{start:%Y-%m-%dT%H:%M:%SZ}"
+        kept = (here.data / "buckets/old-plant" / folder / "results.jsonl.revision-0").read_text()
+        assert kept == (here.left.folder / folder / "results.jsonl").read_text()
 
     (report,) = json.loads((here.folder / "agreement.json").read_text())["models"]
     assert report["model"] == "old-pump-model"
