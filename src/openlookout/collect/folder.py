@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openlookout.collect.errors import CollectError
+from openlookout.collect.errors import CollectError, SpoolUnavailable
 from openlookout.collect.keeper import Keeper, Taken, Value
 from openlookout.logs import logger
 from openlookout.timeseries.csv import TIME, BadHeader, Chunk, NotIngestible
@@ -70,6 +70,8 @@ class Folder:
                 self.look()
             except OSError as error:
                 log.warning("the folder cannot be read", folder=str(self.source.path), reason=error.strerror)
+            except SpoolUnavailable as error:
+                log.warning("a file is left where it is", folder=str(self.source.path), reason=str(error))
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         for folder in sorted(self.source.path.iterdir()):
