@@ -298,13 +298,21 @@ def test_no_state_is_left_that_no_row_names(ended: Plant) -> None:
     assert ended.rows(select(replay_event)) == []
 
 
-def test_every_replay_left_a_record_and_the_log_is_whole(ended: Plant) -> None:
+def test_every_replay_left_a_record_of_its_start_and_of_its_end_and_the_log_is_whole(ended: Plant) -> None:
     database = Database(f"sqlite:///{ended.data / 'openlookout.db'}")
-    found = [record for record in records(database) if record.operation == "StartReplay"]
+    of_replays = [record for record in records(database) if record.operation in {"StartReplay", "EndReplay"}]
     verify_database(database)
     database.close()
-    of = {record.request_id: record for record in found}
-    assert set(of) == {row["id"] for row in ended.rows(select(replay))}
+    found = [record for record in of_replays if record.operation == "StartReplay"]
+    ends = [record for record in of_replays if record.operation == "EndReplay"]
+    rows = {row["id"]: row for row in ended.rows(select(replay))}
+    assert sorted(record.request_id for record in found) == sorted(rows)
+    assert sorted(record.request_id for record in ends) == sorted(rows)
+    for end in ends:
+        assert end.principal == "system"
+        assert (end.before["status"], end.after["status"]) == ("IN_PROGRESS", rows[end.request_id]["status"])
+        assert end.after["progress"]["n_scored"] == rows[end.request_id]["progress"]["n_scored"]
+        assert end.resource == next(one.resource for one in found if one.request_id == end.request_id)
     by_origin = {(record.request["InferenceSchedulerName"], record.principal) for record in found}
     assert by_origin >= {("late", "system"), ("history", "local")}
 
