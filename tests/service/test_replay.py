@@ -189,7 +189,7 @@ def test_a_replay_of_history_gives_what_files_in_time_give(ended: Plant) -> None
     assert ended.events("history") == ended.events("intime")
     assert ended.evidence("history") == ended.evidence("late") == ended.evidence("intime")
     there, wanted = ended.executions("history"), ended.executions("intime")
-    same = ("due_at", "data_start", "data_end", "status", "version")
+    same = ("due_at", "data_start", "data_end", "status", "version", "score_max")
     assert [[row[name] for name in same] for row in there] == [[row[name] for name in same] for row in wanted]
     assert ended.scheduler("history")["latest_result"] == ended.scheduler("intime")["latest_result"]
 
@@ -206,6 +206,10 @@ def test_parquet_and_the_scores_in_the_database_are_those_of_files_in_time_too(e
 
     assert tables("history") == tables("late") == tables("intime")
     assert scores("history") == scores("late") == scores("intime")
+    highest = [row["score_max"] for row in ended.executions("late")]
+    of_rows = [[score for _, score, _ in rows if score is not None] for rows in scores("late")]
+    assert highest == [max(some, default=None) for some in of_rows]
+    assert any(highest)
     lines = [json.loads(line) for _, text in sorted(ended.results("late").items()) for line in text.splitlines()]
     assert [row[1] for rows in scores("late") for row in rows] == [line.get("anomaly_score") for line in lines]
     assert [row["anomaly_score"] for _, table in sorted(tables("late").items()) for row in table] == [
