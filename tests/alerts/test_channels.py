@@ -27,9 +27,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from alerts.conftest import NOW, SCHEMA, STEP, Plant
 from collect.broker import Broker
-from openlookout.alerts.administration import Refused, alert_log, channels, put_channel, send_test
+from openlookout.alerts.channel_settings import channels, put_channel, send_test
 from openlookout.alerts.delivery import pause
+from openlookout.alerts.log import alert_log
 from openlookout.alerts.mqtt import topic_of
+from openlookout.alerts.place import Refused
 
 PASSWORD = "s3cret of the mail"
 

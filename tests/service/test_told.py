@@ -9,7 +9,8 @@ import polars as pl
 from sqlalchemy import text
 
 from alerts.conftest import SECRET, Receiver
-from openlookout.alerts.administration import Place, put_channel
+from openlookout.alerts.channel_settings import put_channel
+from openlookout.alerts.place import Place
 from openlookout.app.service import running
 from openlookout.clock import ManualClock, SystemClock
 from openlookout.settings import Settings

@@ -44,22 +44,6 @@ class LiveEvent:
     evidence: Mapping[str, Any] | None
 
 
-class Snoozes(Protocol):
-    """Whether alerts of a model are quiet."""
-
-    def until(self, caller: Caller, model: str) -> datetime | None:
-        """Give until when they are quiet; None: they are not."""
-        ...
-
-    def set(self, caller: Caller, model: str, until: datetime | None) -> None:
-        """Be quiet until a time; None: no longer.
-
-        Raises:
-            ResourceNotFoundException: there is no such model.
-        """
-        ...
-
-
 class ModelViews(Protocol):
     """Reads for pictures of models."""
 

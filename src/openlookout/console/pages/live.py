@@ -56,7 +56,7 @@ def live(visit: Visit, name: str) -> Response:
         events=events,
         sensors=sensors,
         sensor=sensor,
-        snoozed_until=visit.console.snoozes.until(visit.caller, found["ModelName"]),
+        snoozed_until=visit.console.alerts.snoozed_until(visit.caller, found["ModelName"]),
         event_address=lambda one: path("live", name, "events", one.key),
         settings=settings,
         scored_until=next((one["DataEndTime"] for one in newest["InferenceExecutionSummaries"]), None),
