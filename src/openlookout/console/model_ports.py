@@ -76,6 +76,10 @@ class ModelViews(Protocol):
         """Give the newest events longer than five minutes, the newest first."""
         ...
 
+    def live_event_of(self, caller: Caller, model: str, identity: str) -> tuple[str, datetime, datetime] | None:
+        """Give scheduler, begin and end of the live event that an alert names, as they are now; None: it is no more."""
+        ...
+
     def live_scores(self, caller: Caller, scheduler: str, span: Span) -> Series:
         """Give scores over a span, by default the last week of data: `start`, `end`, `first`, `last`, `x` in ms, `y`.
 
