@@ -82,7 +82,7 @@ def test_tags_retraining_and_sensors_are_read_from_scripts_and_templates(tmp_pat
         f"SITE = 'north'\nc.create_dataset(DatasetName='d', Tags={tags})\n"
         f"c.create_model(ModelName='m', DatasetName='d', DatasetSchema={{'InlineDataSchema': {part!r}}})\n"
         f"c.create_model(ModelName='all', DatasetName='d')\n"
-        "c.create_retraining_scheduler(ModelName='m', RetrainingFrequency='P1M', LookbackWindow='P90D')\n"
+        "c.create_retraining_scheduler(ModelName='m', RetrainingFrequency='P1M', LookbackWindow='P180D')\n"
         "c.create_retraining_scheduler(ModelName='all', RetrainingFrequency='P1M', LookbackWindow=window())\n"
         f"c.tag_resource(ResourceArn='{simulator.arn('model', 'm')}', Tags=[{{'Key': 'line', 'Value': '3'}}])\n",
     )
@@ -102,7 +102,7 @@ def test_tags_retraining_and_sensors_are_read_from_scripts_and_templates(tmp_pat
     assert by_name["m"]["tags"] == {"line": "3"}
     assert "sensors" not in by_name["all"], "it has all that the dataset has"
     assert plan["schedulers"][0]["tags"] == {"cost": "7"}
-    assert plan["retraining_schedulers"] == [{"name": "m", "frequency": "P1M", "lookback": "P90D"}]
+    assert plan["retraining_schedulers"] == [{"name": "m", "frequency": "P1M", "lookback": "P180D"}]
     assert "# * setup.py, line 2: Tags of 'd' cannot be told from 'whoami()'" in text
     assert "# * setup.py, line 6: nothing tells the lookback of the retraining of model 'all'" in text
 
