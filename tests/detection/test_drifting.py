@@ -79,3 +79,9 @@ def test_what_returns_to_where_it_was_is_no_walk_and_is_not_judged_as_one() -> N
     assert len(detector.drifting.which) > 1
     assert not detector.drifting.looks
     assert not fitted(walks(900, 3)).drifting.looks  # Too short to know what is slow.
+
+
+def test_what_jumps_now_and_then_is_no_walk() -> None:
+    rng = np.random.default_rng(4)
+    jumps = np.where(rng.random((N_TRAINING, N_SENSORS)) < 0.003, rng.normal(0, 2, (N_TRAINING, N_SENSORS)), 0.0)
+    assert not fitted(np.cumsum(jumps, axis=0) + rng.normal(0, 0.2, jumps.shape)).drifting.looks

@@ -29,6 +29,9 @@ EVIDENCE_MAX = 4.0
 # number of sensors. More where training itself did.
 LIMIT = 4.5
 HOLDING_SHARE = 0.8
+# Steps of a walk are alike: the median ones tell the same spread as all do. Below this ratio of squares a sensor jumps
+# now and then, as where a machine changes how it works.
+EVEN_RATIO_MIN = 0.7
 # How far increments over a twentieth of a span let expect a random walk to be from its slow mean, and how far it was in
 # training: below this ratio of squares it is no walk, and nothing is known of how far it may go.
 WALK_RATIO_MIN = 0.6
@@ -125,8 +128,14 @@ def fit_drifting(moving: Floats, which: Integers, n_rows: int) -> Drifting:
     lag = int(thinned * LAG_SHARE)
     if lag < 1:
         return nothing
+    moves = moving[lag:] - moving[:-lag]
+    typical = (1.4826 * np.median(np.abs(moves), axis=0)) ** 2
+    is_even = typical >= EVEN_RATIO_MIN * np.mean(moves**2, axis=0)
+    which, moving, moves = which[is_even], moving[:, is_even], moves[:, is_even]
+    if len(which) < 2:
+        return nothing
     noise = np.var(np.diff(moving, axis=0), axis=0) / 2
-    steps = np.maximum(np.mean((moving[lag:] - moving[:-lag]) ** 2, axis=0) - 2 * noise, 0.0) / lag
+    steps = np.maximum(np.mean(moves**2, axis=0) - 2 * noise, 0.0) / lag
     walked = steps * thinned / 4 + noise
     off, _ = distances(moving, np.full(len(which), np.nan), thinned)
     was = np.mean(off[int(thinned / 2) :] ** 2, axis=0)
