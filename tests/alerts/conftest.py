@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -59,6 +59,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    meanwhile: Callable[[], None] = lambda: None
+    """Done before each answer."""
 
     @property
     def url(self) -> str:
@@ -75,6 +77,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                outer.meanwhile()
                 status = outer.answers.pop(0) if outer.answers else 204
                 if status == 204:
                     outer.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body))
