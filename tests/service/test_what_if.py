@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from openlookout.api.errors import (
     AccessDeniedException,
     ConflictException,
     ResourceNotFoundException,
+    ServiceQuotaExceededException,
     ValidationException,
 )
 from openlookout.app.api import api_server
@@ -36,6 +38,7 @@ from openlookout.jobs import engine
 from openlookout.jobs.unfinished import Unfinished
 from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED
 from openlookout.jobs.what_if_work import score_stretch
+from openlookout.limits import OWN
 from openlookout.settings import Settings
 from openlookout.store.audit import records
 from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
@@ -387,6 +390,37 @@ def test_only_a_version_that_can_score_is_run_and_nothing_is_applied_amid_other_
     run = idle.start(CALLER, "pump", 1, EVALUATED)
     with pytest.raises(ConflictException, match="'pump' is IN_PROGRESS; apply the limit when that has ended"):
         idle.apply(CALLER, "pump", run, 1.2, "token")
+
+
+@pytest.mark.parametrize("evaluated", [None, EVALUATED])
+def test_an_applied_limit_is_evaluated_where_its_source_was_else_where_it_was_tried(
+    idle: WhatIfs, evaluated: tuple[datetime, datetime] | None
+) -> None:
+    tried = (START, END)
+    span = dict(zip(("evaluation_data_start", "evaluation_data_end"), evaluated or (None, None), strict=True))
+    database = idle.foundation.database
+    with database.writing() as connection:
+        connection.execute(model.update().values(status="SUCCESS"))
+        connection.execute(model_version.update().where(model_version.c.version == 1).values(**span))
+    number = idle.apply(CALLER, "pump", idle.start(CALLER, "pump", 1, tried), 1.2, uuid.uuid4().hex)
+    with database.reading() as connection:
+        made = connection.execute(select(model_version).where(model_version.c.version == number)).one()
+    assert (made.evaluation_data_start, made.evaluation_data_end) == (evaluated or tried)
+
+
+def test_an_applied_limit_counts_among_the_models_that_are_worked_on(idle: WhatIfs) -> None:
+    database, n_max = idle.foundation.database, OWN.pending_models
+    row = {"dataset_id": "d", "status": "IN_PROGRESS", "account": ACCOUNT, "region": REGION}
+    row |= {"created_at": END, "updated_at": END}
+    others = [{"id": f"m{number}", "name": f"m{number}", **row} for number in range(n_max)]
+    with database.writing() as connection:
+        connection.execute(model.update().values(status="SUCCESS"))
+        connection.execute(model.insert(), others)
+    run = idle.start(CALLER, "pump", 1, EVALUATED)
+    with pytest.raises(ServiceQuotaExceededException, match="models in training or import"):
+        idle.apply(CALLER, "pump", run, 1.2, uuid.uuid4().hex)
+    with database.reading() as connection:
+        assert connection.execute(select(model.c.status).where(model.c.id == "m")).scalar_one() == "SUCCESS"
 
 
 def test_a_run_or_an_application_without_a_job_gets_one(idle: WhatIfs) -> None:
