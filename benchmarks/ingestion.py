@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openlookout.timeseries.ingest import Source, ingest
+from openlookout.timeseries.ingest import ingest
+from openlookout.timeseries.sources import Source
 
 START_US = 1_577_836_800_000_000
 RATIO_MIN = 0.7

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from openlookout.alerts.administration import Place
+    from openlookout.alerts.place import Place
 
 alerts = typer.Typer(no_args_is_help=True, help="Tell people of events, failures, silence, trainings and promotions.")
 channel = typer.Typer(no_args_is_help=True, help="Where alerts go.")
@@ -42,7 +42,7 @@ def set_channel(
     region: Region = None,
 ) -> None:
     """Make a channel or change the one of that name; a webhook without a secret gets one, shown this once."""
-    from openlookout.alerts.administration import put_channel
+    from openlookout.alerts.channel_settings import put_channel
 
     configuration: dict[str, str] = {}
     for text in option:
@@ -64,7 +64,7 @@ def set_channel(
 @channel.command(name="list")
 def list_channels(data: Data = None, account: Account = None, region: Region = None) -> None:
     """List the channels; secrets are not shown."""
-    from openlookout.alerts.administration import channels
+    from openlookout.alerts.channel_settings import channels
 
     with _place(data, account, region) as (place, _):
         for found in channels(place):
@@ -79,7 +79,7 @@ def list_channels(data: Data = None, account: Account = None, region: Region = N
 @channel.command(name="delete")
 def remove_channel(name: Name, data: Data = None, account: Account = None, region: Region = None) -> None:
     """Delete a channel, with what waits for it."""
-    from openlookout.alerts.administration import delete_channel
+    from openlookout.alerts.channel_settings import delete_channel
 
     with _place(data, account, region) as (place, _):
         delete_channel(place, name)
@@ -89,7 +89,7 @@ def remove_channel(name: Name, data: Data = None, account: Account = None, regio
 @alerts.command(name="test")
 def send(name: Name, data: Data = None, account: Account = None, region: Region = None) -> None:
     """Send a test over a channel, now."""
-    from openlookout.alerts.administration import send_test
+    from openlookout.alerts.channel_settings import send_test
 
     with _place(data, account, region) as (place, base_url):
         where = send_test(place, name, datetime.now(UTC), base_url)
@@ -109,7 +109,7 @@ def rule(
     """Show when a model's alerts are told, or change it."""
     from dataclasses import replace
 
-    from openlookout.alerts.administration import rule_of, set_rule
+    from openlookout.alerts.rule_settings import rule_of, set_rule
     from openlookout.alerts.spans import rows_of, seconds_of
 
     with _place(data, account, region) as (place, _):
@@ -140,13 +140,13 @@ def snooze(
     region: Region = None,
 ) -> None:
     """Tell nothing of a model's machine for a while; what goes on after it is told then."""
-    from openlookout.alerts import administration
+    from openlookout.alerts import rule_settings  # The command has the name of the function.
     from openlookout.alerts.spans import seconds_of
 
     with _place(data, account, region) as (place, _):
         seconds = seconds_of(span)
         until = datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None
-        administration.snooze(place, model, until)
+        rule_settings.snooze(place, model, until)
     typer.echo(f"{model}: " + (f"snoozed until {until:%Y-%m-%dT%H:%M:%SZ}" if until else "not snoozed"))
 
 
@@ -163,8 +163,8 @@ def set_maintenance(
     region: Region = None,
 ) -> None:
     """Make a maintenance window or change the one of that name."""
-    from openlookout.alerts.administration import put_maintenance
     from openlookout.alerts.maintenance import Maintenance
+    from openlookout.alerts.rule_settings import put_maintenance
     from openlookout.alerts.spans import seconds_of
 
     with _place(data, account, region) as (place, _):
@@ -177,7 +177,7 @@ def set_maintenance(
 @maintenance.command(name="list")
 def list_maintenance(data: Data = None, account: Account = None, region: Region = None) -> None:
     """List the maintenance windows, each with its next time."""
-    from openlookout.alerts.administration import maintenances
+    from openlookout.alerts.rule_settings import maintenances
 
     with _place(data, account, region) as (place, _):
         for window, model in maintenances(place):
@@ -189,7 +189,7 @@ def list_maintenance(data: Data = None, account: Account = None, region: Region 
 @maintenance.command(name="delete")
 def remove_maintenance(name: Name, data: Data = None, account: Account = None, region: Region = None) -> None:
     """Delete a maintenance window."""
-    from openlookout.alerts.administration import delete_maintenance
+    from openlookout.alerts.rule_settings import delete_maintenance
 
     with _place(data, account, region) as (place, _):
         delete_maintenance(place, name)
@@ -205,7 +205,7 @@ def log(
     region: Region = None,
 ) -> None:
     """List the newest alerts and what became of them."""
-    from openlookout.alerts.administration import alert_log
+    from openlookout.alerts.log import alert_log
 
     with _place(data, account, region) as (place, _):
         for found in alert_log(place, number, model):
@@ -233,7 +233,7 @@ def apply(
 
 @contextmanager
 def _place(data: Path | None, account: str | None, region: str | None) -> "Iterator[tuple[Place, str]]":
-    from openlookout.alerts.administration import By, Place, Refused
+    from openlookout.alerts.place import By, Place, Refused
     from openlookout.settings import read_settings
     from openlookout.store.audit import LOCAL
     from openlookout.store.database import Database

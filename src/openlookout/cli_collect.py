@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from openlookout.collect.configuration import Configuration, SourceText
     from openlookout.collect.keeper import Keeper
     from openlookout.collect.run import Source
+    from openlookout.collect.target import Target
 
 Data = Annotated[Path | None, typer.Option(help="Folder with the buckets. [default: openlookout-data]")]
 INSTALL = "pip install 'openlookout[collect]'"
@@ -57,7 +58,7 @@ def collect(
             return
         collection = Collection(target, configuration.spool, buckets, pace)
         keeper = open_keeper(collection)
-        sources = [_made(source, keeper) for source in configuration.sources]
+        sources = [_made(source, keeper, target) for source in configuration.sources]
         typer.echo(f"Collecting for scheduler '{target.scheduler}' into s3://{target.bucket}/{target.prefix}")
         run(collection, keeper, sources, stopping)
     except (CollectError, ValueError) as error:
@@ -72,17 +73,17 @@ def _client(configuration: "Configuration") -> Any:
     return client(configuration.endpoint, **region)
 
 
-def _made(source: "SourceText", keeper: "Keeper") -> "Source":
+def _made(source: "SourceText", keeper: "Keeper", target: "Target") -> "Source":
     """Raises CollectError: what the kind of source needs is not installed."""
     from openlookout.collect.errors import CollectError
 
     try:
-        return _MAKE[source.kind](source, keeper)
+        return _MAKE[source.kind](source, keeper, target)
     except ModuleNotFoundError as error:
         raise CollectError(f"a source of kind {source.kind} needs {error.name}: {INSTALL}") from None
 
 
-def _mqtt(source: "SourceText", keeper: "Keeper") -> "Source":
+def _mqtt(source: "SourceText", keeper: "Keeper", _target: "Target") -> "Source":
     from openlookout.collect.mqtt import JsonTopic, Mqtt, MqttSource, SparkplugTopic
 
     said = source.members
@@ -108,7 +109,7 @@ def _mqtt(source: "SourceText", keeper: "Keeper") -> "Source":
     )
 
 
-def _opcua(source: "SourceText", keeper: "Keeper") -> "Source":
+def _opcua(source: "SourceText", keeper: "Keeper", _target: "Target") -> "Source":
     from openlookout.collect.opcua import Opcua, OpcuaSource
 
     said = source.members
@@ -126,10 +127,10 @@ def _opcua(source: "SourceText", keeper: "Keeper") -> "Source":
     )
 
 
-def _folder(source: "SourceText", keeper: "Keeper") -> "Source":
+def _folder(source: "SourceText", keeper: "Keeper", target: "Target") -> "Source":
     from openlookout.collect.folder import Folder, FolderSource
 
-    return Folder(FolderSource(Path(source.members["path"])), keeper)
+    return Folder(FolderSource(Path(source.members["path"]), target.sensors), keeper)
 
 
 _MAKE = {"mqtt": _mqtt, "opcua": _opcua, "folder": _folder}

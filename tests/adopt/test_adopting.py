@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,11 @@ def test_everything_is_made_again_under_the_old_names_and_compared(tmp_path: Pat
     assert there["retraining"]["Status"] in {"STOPPING", "STOPPED"}
     assert f"{there['retraining']['RetrainingStartDate']:%Y-%m-%d}" == "2024-05-01"
     # The old input files were scored, and the old results were kept beside the new ones.
-    n_hours = simulator.N_EVALUATED // 12
-    assert [row["Status"] for row in there["executions"]] == ["SUCCESS"] * (n_hours - 1)
+    assert [row["Status"] for row in there["executions"]] == ["SUCCESS"] * (simulator.N_EVALUATED // 12)
+    for start in (simulator.EVALUATED, simulator.END - simulator.HOUR):
+        folder = Path("inference/output") / f"{start:%Y-%m-%dT%H:%M:%SZ}"
+        kept = (here.data / "buckets/old-plant" / folder / "results.jsonl.revision-0").read_text()
+        assert kept == (here.left.folder / folder / "results.jsonl").read_text()
 
     (report,) = json.loads((here.folder / "agreement.json").read_text())["models"]
     assert report["model"] == "old-pump-model"
@@ -143,8 +147,14 @@ def test_a_running_service_takes_over_by_its_endpoint_and_says_what_failed(tmp_p
         "c.create_model(ModelName='pump', DatasetName='old', LabelsInputConfiguration={'LabelGroupName': 'faults'})\n"
         "c.create_inference_scheduler(InferenceSchedulerName='lost', ModelName='nobody', DataUploadFrequency='PT5M',\n"
         "    DataInputConfiguration={'S3InputConfiguration': {'Bucket': 'old-plant', 'Prefix': 'in/'}},\n"
+        "    DataOutputConfiguration={'S3OutputConfiguration': {'Bucket': 'old-plant', 'Prefix': 'out/'}})\n"
+        "c.create_inference_scheduler(InferenceSchedulerName='live', ModelName='pump', DataUploadFrequency='PT1H',\n"
+        "    DataInputConfiguration={'S3InputConfiguration': {'Bucket': 'old-plant', 'Prefix': 'inference/input/'},\n"
+        "        'InferenceInputNameConfiguration': {'TimestampFormat': 'yyyyMMddHHmmss',\n"
+        "            'ComponentTimestampDelimiter': '_'}},\n"
         "    DataOutputConfiguration={'S3OutputConfiguration': {'Bucket': 'old-plant', 'Prefix': 'out/'}})\n",
     )
+    here.left.write_input()
     row = simulator.result(simulator.FAULT + simulator.FOUND_LATE) | {"prediction": 1}
     later = row | {"timestamp": "2031-01-01T00:00:00.000000"}
     here.left.write("pump/2031-01-01T00:00:00Z/results.jsonl", json.dumps(later) + "\n")
@@ -167,6 +177,11 @@ def test_a_running_service_takes_over_by_its_endpoint_and_says_what_failed(tmp_p
         assert "scheduler lost: failed" in said
         assert "'nobody' does not exist" in said
         assert "have no time in common: nothing can be compared" in said
+        # This command cannot replay on another machine: it says how to, with the span of the files.
+        first, last = simulator.EVALUATED, simulator.EVALUATED + timedelta(hours=simulator.N_EVALUATED // 12)
+        span = f"--from {first:%Y-%m-%dT%H:%M}Z --to {last:%Y-%m-%dT%H:%M}Z"
+        assert "The old input files of live were not scored: the API has no operation for that. " in said
+        assert f"openlookout replay live {span} --data" in said
         labels = client.list_labels(LabelGroupName="faults")["LabelSummaries"]
         assert [(one["StartTime"], one["FaultCode"]) for one in labels] == [(simulator.FAULT, "bearing")]
         version = client.describe_model_version(ModelName="pump", ModelVersion=1)

@@ -198,3 +198,17 @@ def test_names_that_are_given_together_are_known() -> None:
         "a.py", "A, B = 'x', f()\n(C, D) = g()\nc.create_model(ModelName=A, DatasetName=B, OffCondition=C)"
     )
     assert fact.members == {"ModelName": "x", "DatasetName": Unreadable("f()"), "OffCondition": Unreadable("g()")}
+
+
+def test_a_call_whose_answer_has_a_type_is_read_and_arguments_of_every_kind_are_known() -> None:
+    facts = read_script(
+        "a.py",
+        "NAME = 'outer'\n"
+        "def make(kind='x', /, size=1, *, name='inner', NAME):\n"
+        "    answer: dict = c.create_model(ModelName=name, DatasetName=kind, OffCondition=NAME)\n"
+        "c.create_dataset(DatasetName=NAME)\n",
+    )
+    assert [fact.members for fact in facts] == [
+        {"ModelName": "inner", "DatasetName": "x", "OffCondition": Unreadable("NAME")},
+        {"DatasetName": "outer"},
+    ]

@@ -16,9 +16,10 @@ import pytest
 from sqlalchemy import Row, select
 
 import openlookout.alerts
-from openlookout.alerts.administration import Place, put_channel
+from openlookout.alerts.channel_settings import put_channel
 from openlookout.alerts.delivery import Delivery
 from openlookout.alerts.notes import note_scored
+from openlookout.alerts.place import Place
 from openlookout.clock import ManualClock
 from openlookout.store.database import Database
 from openlookout.store.tables import (

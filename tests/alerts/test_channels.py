@@ -7,10 +7,9 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import default
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,16 @@ import paho.mqtt.client as paho
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
 from alerts.conftest import NOW, SCHEMA, STEP, Plant
 from collect.broker import Broker
-from openlookout.alerts.administration import Refused, alert_log, channels, put_channel, send_test
+from collect.certificates import self_signed
+from openlookout.alerts.channel_settings import channels, put_channel, send_test
 from openlookout.alerts.delivery import pause
+from openlookout.alerts.log import alert_log
 from openlookout.alerts.mqtt import topic_of
+from openlookout.alerts.place import Refused
 
 PASSWORD = "s3cret of the mail"
 
@@ -37,27 +35,8 @@ PASSWORD = "s3cret of the mail"
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Certificate and key of a server on 127.0.0.1 that nobody knows."""
-    folder = tmp_path_factory.mktemp("tls")
-    folder.chmod(0o755)
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "plant")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(secret)
-    return folder / "cert.pem", folder / "key.pem"
+    own = self_signed(tmp_path_factory.mktemp("tls"), "plant")
+    return own.certificate, own.key
 
 
 class MailServer:

@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from alerts.conftest import NOW, OF, SECRET, Receiver
-from openlookout.alerts.administration import Place, Refused, RuleView, channels, maintenances, rule_of
+from openlookout.alerts.channel_settings import channels
 from openlookout.alerts.file import apply_file
+from openlookout.alerts.place import Place, Refused
+from openlookout.alerts.rule_settings import RuleView, maintenances, rule_of
 from openlookout.cli_alerts import alerts
 from openlookout.store.audit import records, verify_database
 from openlookout.store.database import Database

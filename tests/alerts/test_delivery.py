@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import select, update
 
 from alerts.conftest import NOW, SECRET, STEP, Plant, Receiver
-from openlookout.alerts.administration import Refused, alert_log, channels, delete_channel, put_channel, send_test
+from openlookout.alerts.channel_settings import channels, delete_channel, put_channel, send_test
 from openlookout.alerts.delivery import KEPT_FOR, PAUSE_MAX, TRIED_FOR, Delivery, forget_old, pause
+from openlookout.alerts.log import alert_log
+from openlookout.alerts.place import Refused
 from openlookout.store.alert_tables import alert, alert_channel, alert_delivery
 
 HOUR = timedelta(hours=1)

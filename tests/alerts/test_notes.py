@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import select, update
 
 from alerts.conftest import NOW, OF, STEP, Plant, Receiver, add_event
-from openlookout.alerts.administration import RuleView, put_maintenance, set_rule, snooze
 from openlookout.alerts.kinds import KINDS
 from openlookout.alerts.maintenance import Maintenance
 from openlookout.alerts.notes import note_failed, note_promoted, note_replayed, note_scored, note_version
+from openlookout.alerts.rule_settings import RuleView, put_maintenance, set_rule, snooze
 from openlookout.alerts.silence import tell_silences
 from openlookout.alerts.words import _TEXTS, _TITLES
 from openlookout.store.alert_tables import alert

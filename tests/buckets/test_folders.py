@@ -19,7 +19,8 @@ from openlookout.buckets.errors import (
     KeyRefusedError,
     ObjectNotFoundError,
 )
-from openlookout.buckets.folder import TEMPORARY_PREFIX, FolderBuckets
+from openlookout.buckets.folder import FolderBuckets
+from openlookout.buckets.folder_files import TEMPORARY_PREFIX
 
 if sys.platform == "win32":
     pytest.skip("the paths of other systems", allow_module_level=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -75,6 +76,16 @@ def keeper(tmp_path: Path) -> Iterator[Keeper]:
 def broker(tmp_path: Path) -> Iterator[Broker]:
     with Broker(tmp_path / "broker").up() as broker:
         yield broker
+
+
+@contextmanager
+def full(spool: Spool) -> Iterator[None]:
+    """SQLite refuses to write meanwhile, as it does on a disk that is full."""
+    spool._file.execute("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        spool._file.execute("PRAGMA query_only = OFF")
 
 
 def all_readings(keeper: Keeper) -> list[tuple[str, str, int, float | None]]:

@@ -10,11 +10,13 @@ from openlookout.collect.errors import CollectError
 from openlookout.collect.folder import Folder, FolderSource
 from openlookout.collect.keeper import Keeper
 
+SENSORS = {"pump": ["flow", "speed"]}
+
 
 def test_files_are_taken_when_they_stand_still_and_broken_ones_say_why(tmp_path: Path, keeper: Keeper) -> None:
     drop = tmp_path / "drop"
     (drop / "pump").mkdir(parents=True)
-    folder = Folder(FolderSource(drop), keeper)
+    folder = Folder(FolderSource(drop, SENSORS), keeper)
     (drop / "pump" / "a.csv").write_text("time,flow,speed\n2026-02-25T06:15:00Z,1.5,\n2026-02-25T06:16:00Z,2.5,7\n")
     assert folder.look() == 0
     with (drop / "pump" / "a.csv").open("a") as growing:
@@ -33,4 +35,33 @@ def test_files_are_taken_when_they_stand_still_and_broken_ones_say_why(tmp_path:
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, keeper: Keeper) -> None:
     with pytest.raises(CollectError, match=r"there is no folder .*nowhere"):
-        Folder(FolderSource(tmp_path / "nowhere"), keeper).start()
+        Folder(FolderSource(tmp_path / "nowhere", SENSORS), keeper).start()
+
+
+def test_what_is_left_out_of_a_file_is_told_and_nothing_goes_to_done_unread(
+    tmp_path: Path, keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    drop = tmp_path / "drop"
+    for name in ("pump", "fan"):
+        (drop / name).mkdir(parents=True)
+    folder = Folder(FolderSource(drop, SENSORS), keeper)
+    text = "time,flow,weight\n2026-02-25T06:15:00Z,1.5,1\nyesterday,2.5,1\n2026-02-25T06:16:00Z,much,1\n"
+    (drop / "pump" / "a.csv").write_text(text)
+    (drop / "pump" / "b.csv").write_text("time,flow\nyesterday,2.5\n")
+    (drop / "fan" / "c.csv").write_text("time,flow\n2026-02-25T06:15:00Z,1.5\n")
+    assert [folder.look(), folder.look()] == [0, 3]
+    assert [row[3] for row in all_readings(keeper)] == [1.5]
+    assert [path.name for path in (drop / "done").rglob("*.csv")] == ["a.csv"]
+    failed = {path.name: path.read_text() for path in (drop / "failed").rglob("*.txt")}
+    assert failed == {
+        "b.csv.txt": "file 'b.csv': no row has a time that can be read, of 1 rows\n",
+        "c.csv.txt": "'fan' is no component of the model: it has 'pump'\n",
+    }
+    said = "".join(record.getMessage() for record in caplog.records)
+    for sentence in (
+        "component 'pump' of the model has no",
+        "'weight'",
+        "1 rows have no time that can be read",
+        "1 cells of 'flow' are no numbers",
+    ):
+        assert sentence in said

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from collect.broker import Broker
-from collect.conftest import MINUTE_US, START_US, all_readings, publisher, until
+from collect.conftest import MINUTE_US, START_US, all_readings, full, publisher, until
 from openlookout.collect.keeper import Keeper
 from openlookout.collect.mqtt import JsonTopic, Mqtt, MqttSource, SparkplugTopic
 from openlookout.collect.sparkplug import _payload_class
@@ -85,6 +85,30 @@ def test_what_is_no_reading_is_named_and_stops_nothing(
     assert "the payload is no JSON" in caplog.text
     assert "None is no time" in caplog.text
     assert all_readings(keeper)[0] == ("pump", "flow", START_US, None)
+
+
+def test_what_the_disk_does_not_take_is_acknowledged_once_it_does(
+    broker: Broker, keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = Mqtt(source(broker, TOPIC), keeper)
+    collector.start()
+    until(lambda: collector.is_subscribed)
+    device = publisher(broker.port)
+    with full(keeper.spool):
+        device.send("plant/a/data", payload(1))
+        until(lambda: "messages are not acknowledged" in caplog.text)
+    until(lambda: len(all_readings(keeper)) == 2)
+    caplog.clear()
+    with full(keeper.spool):
+        device.send("plant/a/data", payload(2))
+        until(lambda: "messages are not acknowledged" in caplog.text)
+        collector.stop()
+    assert len(all_readings(keeper)) == 2
+    again = Mqtt(source(broker, TOPIC), keeper)
+    again.start()
+    until(lambda: len(all_readings(keeper)) == 4)
+    again.stop()
+    device.client.disconnect()
 
 
 def metric(message, **members) -> None:

@@ -135,11 +135,14 @@ def opcua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredOpcua]:
         yield SecuredOpcua(server, own.certificate, client)
 
 
-def test_opcua_signed_and_encrypted_with_user_and_password(opcua: SecuredOpcua, keeper: Keeper) -> None:
-    for source in (opcua.source(), replace(opcua.source(), server_certificate=None)):
+def test_opcua_signed_and_encrypted_with_user_and_password(
+    opcua: SecuredOpcua, keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    for source, is_believed in ((opcua.source(), False), (replace(opcua.source(), server_certificate=None), True)):
         n_before = len(counts(keeper))
         collector = Opcua(source, keeper)
         collector.start()
+        assert ("whichever server answers is believed" in caplog.text) == is_believed
         until(lambda n=n_before: len(counts(keeper)) >= n + 4)
         collector.stop()
 

@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collect.conftest import MINUTE_US, START_US, TARGET, WINDOW_US
+from collect.conftest import MINUTE_US, START_US, TARGET, WINDOW_US, full
 from openlookout.buckets.buckets import BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketUnavailableError
 from openlookout.collect.clocks import LOOKED_AT, Clocks
-from openlookout.collect.errors import CollectError
+from openlookout.collect.errors import CollectError, SpoolUnavailable
 from openlookout.collect.spool import Reading, Spool
 from openlookout.collect.target import check_names
 from openlookout.collect.upload import KEEP_US, upload
@@ -131,6 +132,20 @@ def test_uploaded_readings_are_forgotten_after_days_and_others_are_not(
     assert upload(spool, TARGET, bucket, uploaded, 0) == 0
     assert list(bucket.objects.values()) == [kept]
     assert "readings came too late for their file" in caplog.text
+    spool.close()
+
+
+def test_a_full_disk_takes_nothing_of_what_it_does_not_take_whole_and_all_of_it_afterwards(tmp_path: Path) -> None:
+    spool, bucket = Spool(tmp_path / "s", WINDOW_US), Bucket()
+    spool.add([flow(1)])
+    with full(spool):
+        for write in (partial(spool.add, [flow(2)]), partial(upload, spool, TARGET, bucket, START_US + HOUR_US, 0)):
+            with pytest.raises(SpoolUnavailable, match=r"^the spool .*/s cannot be written: "):
+                write()
+    assert len(spool.changed(START_US + HOUR_US)) == 1
+    spool.add([flow(2)])
+    assert upload(spool, TARGET, bucket, START_US + HOUR_US, 0) == 1
+    assert [len(content.splitlines()) for content in bucket.objects.values()] == [3]
     spool.close()
 
 

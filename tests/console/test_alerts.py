@@ -15,8 +15,9 @@ from starlette.datastructures import QueryParams
 
 from console.conftest import Eyes
 from console.test_security import Served, console, token
-from openlookout.alerts.administration import Place, channel_set, put_channel
+from openlookout.alerts.channel_settings import channel_set, put_channel
 from openlookout.alerts.maintenance import Maintenance
+from openlookout.alerts.place import Place
 from openlookout.api.errors import ValidationException
 from openlookout.console import maintenance_form
 

@@ -8,7 +8,8 @@ from playwright.sync_api import Page
 
 from console.conftest import Eyes
 from console.plant import PlantProcess
-from openlookout.alerts import administration
+from openlookout.alerts.place import Place
+from openlookout.alerts.rule_settings import rule_of
 from openlookout.settings import Settings
 from openlookout.store.database import Database
 from serving import ROLE
@@ -106,11 +107,11 @@ def test_alerts_are_quiet_for_as_long_as_was_asked(eyes: Eyes, plant: PlantProce
     until = plant.now + timedelta(hours=12)
     page.get_by_text(f"are quiet until {until:%Y-%m-%d %H:%M}.").first.wait_for()
     database = Database(Settings(data=plant.data).database_url)
-    place = administration.Place(database, "123456789012", "us-east-1")
-    assert administration.rule_of(place, "reactor").snoozed_until == until
+    place = Place(database, "123456789012", "us-east-1")
+    assert rule_of(place, "reactor").snoozed_until == until
     page.get_by_role("button", name="Send them again").click()
     page.get_by_text("are sent again").wait_for()
-    assert administration.rule_of(place, "reactor").snoozed_until is None
+    assert rule_of(place, "reactor").snoozed_until is None
 
 
 def test_an_event_shows_past_events_like_it_and_what_was_said_of_them(eyes: Eyes, plant: PlantProcess) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openlookout.detection.contract import Floats, Integers
-from openlookout.detection.ensemble import Ensemble
+from openlookout.detection.ensemble import SHARED_CELLS_MIN, Ensemble
 from openlookout.detection.members import fit_lagged, fit_level, fit_tails, fit_windowed
 from openlookout.detection.model_file import ModelFileError, load, save
+from openlookout.detection.rows import on_one_thread, times
 from openlookout.detection.training import fit
 
 N_SENSORS = 5
@@ -110,6 +111,34 @@ def test_scoring_piece_by_piece_with_the_state_equals_scoring_at_once(cuts: list
         pieces.append(scores)
     assert np.concatenate([piece.anomaly for piece in pieces]).tobytes() == whole.anomaly.tobytes()
     assert np.concatenate([piece.contribution for piece in pieces]).tobytes() == whole.contribution.tobytes()
+
+
+def test_many_readings_shared_among_threads_score_as_few_do_to_the_bit() -> None:
+    rng = np.random.default_rng(0)
+    n_sensors = 40
+    causes = np.sin(np.arange(5600)[:, None] / rng.uniform(20, 400, 5))
+    readings = causes @ rng.normal(0, 1, (5, n_sensors)) + rng.normal(0, 0.3, (5600, n_sensors))
+    readings[:, :8] += np.cumsum(rng.normal(0, 0.05, (5600, 8)), axis=0)
+    segment = np.zeros(5600, np.int64)
+    detector = fitted(readings[:500], segment[:500])
+    assert (len(readings) - 500) * n_sensors >= SHARED_CELLS_MIN
+    whole, state, first = detector.score(readings[500:], segment[500:])[0], None, 500
+    for last in (501, 640, 2000, 3333, 5600):
+        scores, state = detector.score(readings[first:last], segment[first:last], state)
+        assert scores.anomaly.tobytes() == whole.anomaly[first - 500 : last - 500].tobytes()
+        assert scores.contribution.tobytes() == whole.contribution[first - 500 : last - 500].tobytes()
+        first = last
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (40, 300), (120, 300), (300, 40), (300, 300), (600, 600), (77, 5)])
+def test_a_product_gives_a_row_the_same_bits_wherever_it_stands(n_in: int, n_out: int) -> None:
+    rng = np.random.default_rng(n_in)
+    rows, matrix = rng.normal(0, 1, (400, n_in)), rng.normal(0, 1, (n_in, n_out))
+    with on_one_thread():
+        whole = times(rows, matrix)
+        for first in (1, 2, 3, 5, 63, 128, 191, 192, 200, 399):
+            assert times(rows[first:], matrix).tobytes() == whole[first:].tobytes()
+            assert times(rows[:first], matrix).tobytes() == whole[:first].tobytes()
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

@@ -24,8 +24,9 @@ from openlookout.detection.model_file import ModelFileError, load
 from openlookout.timeseries import csv
 from openlookout.timeseries.csv import Allowance, BadHeader, CsvFile, NotIngestible
 from openlookout.timeseries.inference_input import InvalidInput, Window, read_window
-from openlookout.timeseries.ingest import IngestionError, Source, ingest
+from openlookout.timeseries.ingest import ingest
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sources import IngestionError, Source
 
 
 class Endless(io.RawIOBase):

@@ -1,6 +1,8 @@
 """The job engine on a real SQLite: jobs and rows in one transaction, steps kept, nothing kept for ever."""
 
+import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -214,6 +216,28 @@ def test_a_child_that_takes_too_long_is_killed_and_the_next_is_served(children: 
     assert time.monotonic() - started < 20
     assert killed("timeout") == n_killed + 1
     assert children.run(30, abs, -1) == 1
+
+
+# Ends at once; what it leaves behind holds its output open until it is gone for good.
+GONE = """#!/bin/sh
+(while kill -0 $$; do sleep 0.01; done) 2>&- &
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for the interpreter")
+def test_a_child_that_is_gone_before_it_is_ready_is_lost_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.write_text(GONE)
+    gone.chmod(0o755)
+    made = Children(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(gone))
+        with pytest.raises(ChildLost, match="ended without an answer"):
+            made.run(60, abs, -1)
+    assert made.run(60, abs, -1) == 1
+    made.close()
 
 
 def test_closing_frees_who_waits() -> None:

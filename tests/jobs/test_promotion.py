@@ -34,6 +34,11 @@ TABLE = {
         "does not meet the quality threshold",
     ),
     "no labels": ({"was_labelled": False, "is_labelled": False, "skill": None}, True, "Neither version has labels"),
+    "the one before cannot be used": (
+        {"is_labelled": False, "skill": None, "prior_skill": None, "is_prior_usable": False},
+        True,
+        "Version 1 was active and can no longer be used",
+    ),
     "nothing active before": ({"prior": None, "prior_skill": None}, True, "No version was active before"),
 }
 

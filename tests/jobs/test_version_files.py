@@ -11,7 +11,6 @@ from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.jobs.apply_limit import carry_detectability, limited_version
 from openlookout.jobs.inference_work import infer_window
 from openlookout.jobs.replay_work import read_part, score_part
-from openlookout.jobs.version_diagnostics import read_detectability
 from openlookout.jobs.version_files import write_summary
 from openlookout.timeseries.sampling import Sampling
 
@@ -49,8 +48,8 @@ def test_a_limit_of_a_limit_tells_of_the_one_that_was_examined(tmp_path: Path) -
     settings = BucketSettings("folder", root=tmp_path / "buckets", objects=tmp_path / "objects")
     buckets = open_buckets(settings)
     carry_detectability(buckets, "none/", "still-none/", 2.0)
-    assert read_detectability(buckets, "still-none/") is None
+    assert not buckets.exists(SERVICE, layout.detectability("still-none/"))
     buckets.write(SERVICE, layout.detectability("first/"), b'{"sensors": []}')
     carry_detectability(buckets, "first/", "second/", 1.5)
     carry_detectability(buckets, "second/", "third/", 0.5)
-    assert read_detectability(buckets, "third/") == {"sensors": [], "limit_factor": 0.75}
+    assert json.loads(buckets.read(SERVICE, layout.detectability("third/"))) == {"sensors": [], "limit_factor": 0.75}

@@ -189,7 +189,7 @@ def test_a_replay_of_history_gives_what_files_in_time_give(ended: Plant) -> None
     assert ended.events("history") == ended.events("intime")
     assert ended.evidence("history") == ended.evidence("late") == ended.evidence("intime")
     there, wanted = ended.executions("history"), ended.executions("intime")
-    same = ("due_at", "data_start", "data_end", "status", "version")
+    same = ("due_at", "data_start", "data_end", "status", "version", "score_max")
     assert [[row[name] for name in same] for row in there] == [[row[name] for name in same] for row in wanted]
     assert ended.scheduler("history")["latest_result"] == ended.scheduler("intime")["latest_result"]
 
@@ -206,6 +206,10 @@ def test_parquet_and_the_scores_in_the_database_are_those_of_files_in_time_too(e
 
     assert tables("history") == tables("late") == tables("intime")
     assert scores("history") == scores("late") == scores("intime")
+    highest = [row["score_max"] for row in ended.executions("late")]
+    of_rows = [[score for _, score, _ in rows if score is not None] for rows in scores("late")]
+    assert highest == [max(some, default=None) for some in of_rows]
+    assert any(highest)
     lines = [json.loads(line) for _, text in sorted(ended.results("late").items()) for line in text.splitlines()]
     assert [row[1] for rows in scores("late") for row in rows] == [line.get("anomaly_score") for line in lines]
     assert [row["anomaly_score"] for _, table in sorted(tables("late").items()) for row in table] == [
@@ -298,13 +302,21 @@ def test_no_state_is_left_that_no_row_names(ended: Plant) -> None:
     assert ended.rows(select(replay_event)) == []
 
 
-def test_every_replay_left_a_record_and_the_log_is_whole(ended: Plant) -> None:
+def test_every_replay_left_a_record_of_its_start_and_of_its_end_and_the_log_is_whole(ended: Plant) -> None:
     database = Database(f"sqlite:///{ended.data / 'openlookout.db'}")
-    found = [record for record in records(database) if record.operation == "StartReplay"]
+    of_replays = [record for record in records(database) if record.operation in {"StartReplay", "EndReplay"}]
     verify_database(database)
     database.close()
-    of = {record.request_id: record for record in found}
-    assert set(of) == {row["id"] for row in ended.rows(select(replay))}
+    found = [record for record in of_replays if record.operation == "StartReplay"]
+    ends = [record for record in of_replays if record.operation == "EndReplay"]
+    rows = {row["id"]: row for row in ended.rows(select(replay))}
+    assert sorted(record.request_id for record in found) == sorted(rows)
+    assert sorted(record.request_id for record in ends) == sorted(rows)
+    for end in ends:
+        assert end.principal == "system"
+        assert (end.before["status"], end.after["status"]) == ("IN_PROGRESS", rows[end.request_id]["status"])
+        assert end.after["progress"]["n_scored"] == rows[end.request_id]["progress"]["n_scored"]
+        assert end.resource == next(one.resource for one in found if one.request_id == end.request_id)
     by_origin = {(record.request["InferenceSchedulerName"], record.principal) for record in found}
     assert by_origin >= {("late", "system"), ("history", "local")}
 

@@ -198,6 +198,25 @@ def test_labels_of_a_group_train_judge_and_promote(plant: Plant) -> None:
     assert client.describe_model(ModelName="labelled")["PriorModelMetrics"] == made["PriorModelMetrics"]
 
 
+def test_an_active_version_that_cannot_be_read_any_more_gives_way_to_what_is_trained_anew(plant: Plant) -> None:
+    """Trained with labels, of which none lies in the new range: by the table the old version would have stayed."""
+    client = plant.client
+    client.create_label_group(LabelGroupName="for-once")
+    label(plant, "for-once", *FAULTS[0])
+    train(client, "unreadable", "plant", LabelsInputConfiguration={"LabelGroupName": "for-once"})
+    (listed,) = client.list_labels(LabelGroupName="for-once")["LabelSummaries"]
+    client.delete_label(LabelGroupName="for-once", LabelId=listed["LabelId"])
+    own = plant.bucket.parent.parent / "objects"
+    (detector,) = own.glob(
+        f"models/{client.describe_model(ModelName='unreadable')['ModelArn'].split('/')[-1]}/**/*.npz"
+    )
+    detector.write_bytes(b"of another release")
+    made = retrained(plant, "unreadable")
+    assert (made["Status"], made["AutoPromotionResult"]) == ("SUCCESS", "MODEL_PROMOTED"), made
+    assert made["AutoPromotionResultReason"].startswith("Version 1 was active and can no longer be used")
+    assert client.describe_model(ModelName="unreadable")["ActiveModelVersion"] == 2
+
+
 def test_without_an_evaluation_range_failures_that_are_left_out_judge(plant: Plant) -> None:
     """Of three labels two are faults; the model does not answer for the third with what it knows of it."""
     plant.client.create_label_group(LabelGroupName="three")

@@ -9,7 +9,8 @@ import polars as pl
 from sqlalchemy import text
 
 from alerts.conftest import SECRET, Receiver
-from openlookout.alerts.administration import Place, put_channel
+from openlookout.alerts.channel_settings import put_channel
+from openlookout.alerts.place import Place
 from openlookout.app.service import running
 from openlookout.clock import ManualClock, SystemClock
 from openlookout.settings import Settings
@@ -58,10 +59,19 @@ def test_an_event_is_told_and_its_rows_are_wherever_people_look(tmp_path: Path) 
             rows = connection.execute(text('SELECT * FROM openlookout_scores ORDER BY "timestamp"')).all()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
+        opened = []
+        for message in (receiver.messages[1], {"link": "https://plant.example/models/plant/events/gone"}):
+            with urllib.request.urlopen(
+                message["link"].replace("https://plant.example", f"http://127.0.0.1:{port}")
+            ) as page:
+                opened.append((page.url.partition(str(port))[2], page.read().decode()))
     trained, started = receiver.messages[:2]
     assert (trained["kind"], trained["title"]) == ("training_finished", "plant: version 1 is trained")
     assert (started["kind"], started["scheduler"]) == ("event_started", "plant")
-    assert started["link"].startswith("https://plant.example/models/plant/events/")
+    (there, page), (elsewhere, _) = opened
+    assert there.startswith("/live/plant/events/20")
+    assert "Order of onset" in page
+    assert elsewhere == "/models/plant"
     assert started["event"]["kind"] in {"machine", "instrument", "unseen_mode"}
     assert started["event"]["sensors"][0]["expected"] is not None
     scores = [line.get("anomaly_score") for line in files]

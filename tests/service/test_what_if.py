@@ -159,12 +159,13 @@ def test_at_its_own_limit_a_version_does_what_its_evaluation_says(plant: Plant) 
 
 def test_a_higher_limit_says_less_and_a_lower_one_more(plant: Plant) -> None:
     run = plant.scored(1)
-    curve = plant.what_ifs.curve(CALLER, "pump", run)
+    curve = plant.what_ifs.curve(CALLER, "pump", run, 1.07)
     assert curve["factors"][0] == FACTOR_MIN == sweep.FACTOR_MIN
     assert curve["factors"][-1] == FACTOR_MAX == sweep.FACTOR_MAX
-    own = curve["factors"].index(1.0)
-    tried = plant.tried(run, 1.0)
-    assert (curve["alarms"][own], curve["found"][own]) == (tried.alarms_a_month, tried.n_found)
+    assert curve["factors"] == sorted(curve["factors"])
+    for factor in (1.0, 1.07):
+        own, tried = curve["factors"].index(factor), plant.tried(run, factor)
+        assert (curve["alarms"][own], curve["found"][own]) == (tried.alarms_a_month, tried.n_found)
     assert curve["found"] == sorted(curve["found"], reverse=True)
     lines = [plant.what_ifs.timeline(CALLER, "pump", run, factor, (None, None)) for factor in (0.5, 1.0, 3.0)]
     lasted = [sum(end - start for start, end in line["alarms"]) for line in lines]

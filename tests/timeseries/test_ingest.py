@@ -17,9 +17,10 @@ from openlookout.timeseries import csv as reader
 from openlookout.timeseries import runs
 from openlookout.timeseries.columnar import read_readings
 from openlookout.timeseries.csv import TIME
-from openlookout.timeseries.ingest import Ingested, IngestionError, Source, ingest
+from openlookout.timeseries.ingest import Ingested, ingest
 from openlookout.timeseries.quality import grade, quality_summary
 from openlookout.timeseries.schema import Component, parse_schema, schema_text
+from openlookout.timeseries.sources import IngestionError, Source
 
 START = 1_577_836_800_000_000
 GOOD = b"Timestamp,a,b\n2020-01-01 00:00:00,1,2\n2020-01-01 00:01:00,3,4\n"
@@ -211,7 +212,8 @@ MEMORY = """
 import io, sys, tempfile
 from pathlib import Path
 import numpy as np, polars as pl
-from openlookout.timeseries.ingest import Source, ingest
+from openlookout.timeseries.ingest import ingest
+from openlookout.timeseries.sources import Source
 
 n_sensors, n_blocks, n_rows = 20, 24, 50_000
 values = pl.DataFrame(np.random.default_rng(0).normal(50, 5, (n_rows, n_sensors)).round(5))

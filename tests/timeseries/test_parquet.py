@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from openlookout.timeseries import parquet as reader
 from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
 from openlookout.timeseries.inference_input import InputNames, Window, read_window, window_keys
-from openlookout.timeseries.ingest import Source, ingest
+from openlookout.timeseries.ingest import ingest
 from openlookout.timeseries.parquet import ParquetFile, open_sensor_file
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sources import Source
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 START_US = 1_704_067_200_000_000

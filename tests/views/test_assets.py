@@ -124,6 +124,16 @@ def test_data_is_missed_after_three_upload_frequencies_and_the_delay(api: Api) -
     assert one_asset(api, who, NOW + 3.5 * HOUR + timedelta(seconds=1)).state == "SILENT"
 
 
+@pytest.mark.parametrize(("hours_ago", "state"), [(0, "NORMAL"), (3, "NORMAL"), (3.1, "WAITING"), (2000, "WAITING")])
+def test_after_a_replay_of_history_the_newest_data_are_those_that_it_scored(
+    api: Api, hours_ago: float, state: str
+) -> None:
+    who = caller()
+    execute(api, watch(api, add_model(api, add_dataset(api, account=who.account))), NOW - hours_ago * HOUR)
+    found = one_asset(api, who)
+    assert (found.last_at, found.state) == (NOW - hours_ago * HOUR, state)
+
+
 def test_events_of_the_last_seven_days_are_counted(api: Api) -> None:
     who = caller()
     scheduler = watch(api, add_model(api, add_dataset(api, account=who.account)))

@@ -45,7 +45,9 @@ def summary(one: Agreement) -> list[str]:
     if shared:
         mean = sum(n for n, _ in shared) / len(shared)
         of = sum(n for _, n in shared) / len(shared)
-        lines.append(f"Of the {of:.1f} leading sensors that the old service named, {mean:.1f} are among ours.")
+        lines.append(
+            f"Of the {round(of, 1):g} leading sensors that the old service named, {round(mean, 1):g} are among ours."
+        )
     then, now = one.a_month(one.n_then), one.a_month(one.n_now)
     if then is not None and now is not None:
         lines.append(

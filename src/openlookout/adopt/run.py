@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from openlookout.adopt.plan import read_plan, write_plan
 from openlookout.adopt.survey import Survey, survey
 from openlookout.buckets.buckets import BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
+from openlookout.store.durations import duration
+
+RESULTS = "/results.jsonl"
 
 Replayer = Callable[[str, tuple[datetime, datetime]], str]
 
@@ -105,6 +108,7 @@ def _copy_all(request: Request, place: Place, labels: Place | None, plan: Mappin
         *(one["labels_prefix"] for one in plan["models"] if "labels_prefix" in one),
         *(one["input_prefix"] for one in plan["schedulers"]),
     ]
+    results = [one["output_prefix"] for one in plan["schedulers"]]
     target = open_buckets(request.buckets)
     if request.buckets.kind == "folder":
         (request.buckets.root / bucket).mkdir(parents=True, exist_ok=True)
@@ -116,7 +120,10 @@ def _copy_all(request: Request, place: Place, labels: Place | None, plan: Mappin
         there = {info.key: info.size for info in target.list(bucket, "")}
         with console.status("copying files …") as status, tempfile.TemporaryDirectory(prefix="adopt-") as scratch:
             for of, info, key in files:
-                if there.get(key) == info.size or not any(key.startswith(prefix) for prefix in wanted):
+                is_wanted = any(key.startswith(prefix) for prefix in wanted) and there.get(key) != info.size
+                # Results that are there may be ours by now.
+                is_result = key.endswith(RESULTS) and key not in there and any(key.startswith(one) for one in results)
+                if not (is_wanted or is_result):
                     continue
                 status.update(f"copying {info.key} …")
                 path = Path(scratch) / "file"
@@ -146,24 +153,26 @@ def _replay(
         inputs = next((one for one in found.inputs if base + one.prefix == scheduler["input_prefix"]), None)
         if inputs is None:
             continue
+        # A file's name tells when its window begins.
+        end = inputs.last + duration(scheduler["upload_frequency"])
         with contextlib.suppress(client.exceptions.ResourceNotFoundException):
             there = client.list_inference_executions(
-                InferenceSchedulerName=scheduler["name"], DataEndTimeBefore=inputs.last, Status="SUCCESS", MaxResults=1
+                InferenceSchedulerName=scheduler["name"], DataEndTimeBefore=end, Status="SUCCESS", MaxResults=1
             )
             if there["InferenceExecutionSummaries"]:
                 continue
             if replayer is None:
-                span = f"--from {inputs.first:%Y-%m-%dT%H:%M}Z --to {inputs.last + timedelta(hours=1):%Y-%m-%dT%H:%M}Z"
                 console.print(
                     f"The old input files of {scheduler['name']} were not scored: the API has no operation for that. "
-                    f"Run on the machine of the service: openlookout replay {scheduler['name']} {span} --data …",
+                    f"Run on the machine of the service: openlookout replay {scheduler['name']} "
+                    f"--from {inputs.first:%Y-%m-%dT%H:%M}Z --to {end:%Y-%m-%dT%H:%M}Z --data …",
                     markup=False,
                     highlight=False,
                     soft_wrap=True,
                 )
                 continue
             with console.status(f"scoring the input files of {scheduler['name']} …"):
-                console.print(replayer(scheduler["name"], (inputs.first, inputs.last)), highlight=False)
+                console.print(replayer(scheduler["name"], (inputs.first, end)), highlight=False)
 
 
 def _agreements(client: Client, found: Survey, plan: Mapping[str, Any], done: Sequence[Done]) -> list[Agreement]:

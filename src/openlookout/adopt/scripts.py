@@ -79,11 +79,14 @@ class _Reader(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         outer = dict(self._known)
-        named = node.args.args[len(node.args.args) - len(node.args.defaults) :]
-        for argument in node.args.args:
+        by_place, by_name = [*node.args.posonlyargs, *node.args.args], node.args.kwonlyargs
+        for argument in (*by_place, *by_name):
             self._known[argument.arg] = Unreadable(argument.arg)
-        for argument, default in zip(named, node.args.defaults, strict=True):
-            self._known[argument.arg] = self._value(default)
+        last = by_place[len(by_place) - len(node.args.defaults) :]
+        defaults = [*zip(last, node.args.defaults, strict=True), *zip(by_name, node.args.kw_defaults, strict=True)]
+        for argument, default in defaults:
+            if default is not None:
+                self._known[argument.arg] = self._value(default)
         self.generic_visit(node)
         self._known = outer
 
@@ -106,7 +109,10 @@ class _Reader(ast.NodeVisitor):
                     holder[key] = value
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value is not None and isinstance(node.target, ast.Name):
+        if node.value is None:
+            return
+        self.visit(node.value)
+        if isinstance(node.target, ast.Name):
             self._known[node.target.id] = self._value(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:

@@ -8,16 +8,10 @@ from typing import Any
 
 import yaml
 
-from openlookout.alerts.administration import (
-    PER_HOUR_DEFAULT,
-    Place,
-    Refused,
-    RuleView,
-    put_channel,
-    put_maintenance,
-    set_rule,
-)
+from openlookout.alerts.channel_settings import PER_HOUR_DEFAULT, put_channel
 from openlookout.alerts.maintenance import Maintenance
+from openlookout.alerts.place import Place, Refused
+from openlookout.alerts.rule_settings import RuleView, put_maintenance, set_rule
 from openlookout.alerts.spans import rows_of, seconds_of
 
 FILE_BYTES_MAX = 2**20

@@ -9,11 +9,15 @@ import secrets as random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
-from openlookout.alerts import administration
-from openlookout.alerts.administration import AlertView, By, ChannelSet, ChannelView, Place, RuleView
+from openlookout.alerts import channel_settings, rule_settings
+from openlookout.alerts.channel_settings import ChannelSet, ChannelView
 from openlookout.alerts.channels import channel_of
+from openlookout.alerts.log import AlertView, alert_log
 from openlookout.alerts.maintenance import Maintenance
+from openlookout.alerts.place import By, Place, Refused
+from openlookout.alerts.rule_settings import RuleView
 from openlookout.alerts.sending import BadChannel
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException, ValidationException
@@ -35,21 +39,21 @@ class AlertDesk:
     base_url: str
 
     def channels(self, caller: Caller) -> Sequence[ChannelView]:
-        return administration.channels(self._place(caller))
+        return channel_settings.channels(self._place(caller))
 
     def channel(self, caller: Caller, name: str) -> ChannelSet:
         with _known():
-            return administration.channel_set(self._place(caller), name)
+            return channel_settings.channel_set(self._place(caller), name)
 
     def put_channel(self, caller: Caller, wanted: WantedChannel) -> str | None:
         made = None
         with self._place(caller).together() as place, _known():
             _check_options(wanted)
-            options = administration.with_kept_secrets(place, wanted.name, wanted.kind, wanted.options)
+            options = channel_settings.with_kept_secrets(place, wanted.name, wanted.kind, wanted.options)
             if wanted.kind == "webhook" and not options.get("secret"):
                 made = "whsec_" + base64.b64encode(random.token_bytes(SECRET_BYTES)).decode()
                 options["secret"] = made
-            administration.put_channel(
+            channel_settings.put_channel(
                 place,
                 wanted.name,
                 wanted.kind,
@@ -63,33 +67,41 @@ class AlertDesk:
 
     def delete_channel(self, caller: Caller, name: str) -> None:
         with _known():
-            administration.delete_channel(self._place(caller), name)
+            channel_settings.delete_channel(self._place(caller), name)
 
     def send_test(self, caller: Caller, name: str) -> str:
         with _known():
-            return administration.send_test(self._place(caller), name, self.clock.now(), self.base_url)
+            return channel_settings.send_test(self._place(caller), name, self.clock.now(), self.base_url)
 
     def rule(self, caller: Caller, model: str) -> RuleView:
         with _known():
-            return administration.rule_of(self._place(caller), model)
+            return rule_settings.rule_of(self._place(caller), model)
 
     def set_rule(self, caller: Caller, model: str, rule: RuleView) -> None:
         with _known():
-            administration.set_rule(self._place(caller), model, rule)
+            rule_settings.set_rule(self._place(caller), model, rule)
+
+    def snoozed_until(self, caller: Caller, model: str) -> datetime | None:
+        until = self.rule(caller, model).snoozed_until
+        return until if until is not None and until > self.clock.now() else None
+
+    def snooze(self, caller: Caller, model: str, until: datetime | None) -> None:
+        with _known():
+            rule_settings.snooze(self._place(caller), model, until)
 
     def maintenances(self, caller: Caller) -> Sequence[tuple[Maintenance, str | None]]:
-        return administration.maintenances(self._place(caller))
+        return rule_settings.maintenances(self._place(caller))
 
     def put_maintenance(self, caller: Caller, window: Maintenance, model: str | None) -> None:
         with _known():
-            administration.put_maintenance(self._place(caller), window, model)
+            rule_settings.put_maintenance(self._place(caller), window, model)
 
     def delete_maintenance(self, caller: Caller, name: str) -> None:
         with _known():
-            administration.delete_maintenance(self._place(caller), name)
+            rule_settings.delete_maintenance(self._place(caller), name)
 
     def log(self, caller: Caller, n_max: int) -> Sequence[AlertView]:
-        return administration.alert_log(self._place(caller), n_max)
+        return alert_log(self._place(caller), n_max)
 
     def _place(self, caller: Caller) -> Place:
         by = By(caller.principal or LOCAL, self.clock.now(), caller.request_id)
@@ -100,7 +112,7 @@ def _check_options(wanted: WantedChannel) -> None:
     try:
         secret = channel_of(wanted.kind).secrets
     except BadChannel as error:
-        raise ValidationException(f"{str(error).capitalize()}.") from None
+        raise ValidationException(_sentence(error)) from None
     for name in secret:
         if wanted.options.get(name, "").startswith(OF_THIS_MACHINE):
             raise ValidationException(
@@ -113,11 +125,14 @@ def _check_options(wanted: WantedChannel) -> None:
 
 @contextmanager
 def _known() -> Iterator[None]:
-    """Refusals as errors of the API: sentences that begin as sentences do."""
+    """Raise refusals as errors of the API."""
     try:
         yield
-    except administration.Refused as refused:
-        said = str(refused)
-        sentence = f"{said[:1].upper()}{said[1:]}."
-        kind = ResourceNotFoundException if said.startswith("there is no ") else ValidationException
-        raise kind(sentence) from None
+    except Refused as refused:
+        kind = ResourceNotFoundException if str(refused).startswith("there is no ") else ValidationException
+        raise kind(_sentence(refused)) from None
+
+
+def _sentence(error: Exception) -> str:
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}."  # Not capitalize(): names keep their capitals.

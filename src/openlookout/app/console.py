@@ -11,7 +11,6 @@ from openlookout.api.service_error import ServiceError
 from openlookout.app.alert_desk import AlertDesk
 from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
-from openlookout.app.snoozes import Snoozes
 from openlookout.app.what_ifs import WhatIfs
 from openlookout.console import rendering
 from openlookout.console.application import create_console
@@ -33,7 +32,6 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
             keys=server.keys,
             seals=_Seals(Tokens.of(foundation.database)),
             views=views,
-            snoozes=Snoozes(foundation.database, foundation.clock),
             what_ifs=WhatIfs(foundation, views.in_child),
             alerts=AlertDesk(foundation.database, foundation.clock, foundation.settings.console_url),
             models=ModelViews(foundation.database, foundation.buckets, views.in_child, foundation.bucket_owners),

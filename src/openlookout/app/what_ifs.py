@@ -162,9 +162,9 @@ class WhatIfs:
         span_us = tuple(None if at is None else to_microseconds(at) for at in span)
         return self.in_child("what_if:timeline", self._job(caller, model_name, run), factor, span_us)
 
-    def curve(self, caller: Caller, model_name: str, run: str) -> Series:
+    def curve(self, caller: Caller, model_name: str, run: str, factor: float) -> Series:
         """Give what each of some factors comes to."""
-        return self.in_child("what_if:curve", self._job(caller, model_name, run))
+        return self.in_child("what_if:curve", self._job(caller, model_name, run), factor)
 
     def factors(self, caller: Caller, model_name: str) -> dict[int, float]:
         """Give the versions that were made by a run, each with its factor."""

@@ -12,7 +12,6 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +24,21 @@ from openlookout.buckets.errors import (
     KeyRefusedError,
     ObjectNotFoundError,
     ObjectTooLargeError,
+)
+from openlookout.buckets.folder_files import (
+    IS_WINDOWS,
+    TEMPORARY_PREFIX,
+    created,
+    is_link,
+    is_present,
+    linked,
+    make_parents,
+    not_found,
+    read_error,
+    remove_empty,
+    sync_folder,
+    usable,
+    write_error,
 )
 from openlookout.buckets.names import (
     KEY_BYTES_MAX,
@@ -42,16 +56,11 @@ from openlookout.buckets.object_info import READ_BYTES_MAX, ObjectInfo
 Entries = list[tuple[str, os.DirEntry[str]]]
 Known = dict[str, tuple[str, bool]]
 
-TEMPORARY_PREFIX = ".openlookout-"
 COPY_BYTES = 2**20
 SYNC_FROM = 16
 SMALL_BYTES = 2**20
-PUBLISH_ATTEMPTS_MAX = 10
-IS_WINDOWS = os.name == "nt"
 # A pipe would keep the reader waiting for ever; a link put there after the check is not followed. 0: not on Windows.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
 class FolderBuckets:
@@ -77,7 +86,7 @@ class FolderBuckets:
         try:
             return stat.S_ISREG(path.lstat().st_mode)
         except OSError as error:
-            if isinstance(mapped := _read_error(bucket, key, path, error), ObjectNotFoundError):
+            if isinstance(mapped := read_error(bucket, key, path, error), ObjectNotFoundError):
                 return False
             raise mapped from None
 
@@ -86,10 +95,10 @@ class FolderBuckets:
         try:
             descriptor = os.open(path, OPEN_FLAGS)
         except OSError as error:
-            raise _read_error(bucket, key, path, error) from None
+            raise read_error(bucket, key, path, error) from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise _not_found(bucket, key, path)
+            raise not_found(bucket, key, path)
         return os.fdopen(descriptor, "rb")
 
     def read(self, bucket: str, key: str, bytes_max: int = READ_BYTES_MAX) -> bytes:
@@ -101,7 +110,7 @@ class FolderBuckets:
             try:
                 return file.read(size)  # Not the limit: Python takes that much memory before it reads.
             except OSError as error:
-                raise _read_error(bucket, key, Path(file.name), error) from None
+                raise read_error(bucket, key, Path(file.name), error) from None
 
     def read_many(self, bucket: str, keys: Sequence[str]) -> Sequence[bytes | BucketError]:
         contents: list[bytes | BucketError] = []
@@ -134,11 +143,11 @@ class FolderBuckets:
             for key, content in objects:
                 path, is_there = self._path_of_many(bucket, key, known)
                 if is_there:
-                    _is_there(bucket, key, path)
+                    is_present(bucket, key, path)
                 parent = path.rpartition(os.sep)[0]
                 temporary = f"{parent}{os.sep}{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
                 written.append((key, temporary, path))
-                with os.fdopen(_created(folder, parent, temporary, is_there=is_there), "wb") as file:
+                with os.fdopen(created(folder, parent, temporary, is_there=is_there), "wb") as file:
                     file.write(content)
                 known[key.rpartition("/")[0]] = parent, True
             # One sync of everything, where two or three for each file would take a hundred times as long.
@@ -152,7 +161,7 @@ class FolderBuckets:
             if not isinstance(error, OSError):
                 raise
             key, _, path = written[-1]
-            raise _write_error(bucket, key, Path(path), error) from None
+            raise write_error(bucket, key, Path(path), error) from None
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         folder = self._folder(bucket)
@@ -165,8 +174,8 @@ class FolderBuckets:
             except NotADirectoryError:
                 continue
             except OSError as error:
-                raise _write_error(bucket, key, path, error) from None
-            _remove_empty(path, folder)
+                raise write_error(bucket, key, path, error) from None
+            remove_empty(path, folder)
 
     def delete_prefix(self, bucket: str, prefix: str) -> None:
         if not prefix:
@@ -177,7 +186,7 @@ class FolderBuckets:
             for leftover in list(self._path(folder, bucket, prefix[:-1]).rglob(f"{TEMPORARY_PREFIX}*")):
                 # Of a process that was killed while it wrote; nobody would ever find it.
                 leftover.unlink(missing_ok=True)
-                _remove_empty(leftover, folder)
+                remove_empty(leftover, folder)
 
     def _folder(self, bucket: str) -> Path:
         folder = self._others.get(bucket)
@@ -195,7 +204,7 @@ class FolderBuckets:
         check_key(bucket, key)
         segments = key.split("/")
         for segment in segments:
-            _usable(bucket, key, segment)
+            usable(bucket, key, segment)
         return self._path(folder, bucket, key)
 
     def _path_of_many(self, bucket: str, key: str, known: Known) -> tuple[str, bool]:
@@ -208,7 +217,7 @@ class FolderBuckets:
         check_key(bucket, key)
         above, _, name = key.rpartition("/")
         folder, is_there = self._folder_of_many(bucket, above, known)
-        return f"{folder}{os.sep}{_usable(bucket, key, name)}", is_there
+        return f"{folder}{os.sep}{usable(bucket, key, name)}", is_there
 
     def _folder_of_many(self, bucket: str, key: str, known: Known) -> tuple[str, bool]:
         if key not in known:
@@ -217,29 +226,29 @@ class FolderBuckets:
             else:
                 above, _, name = key.rpartition("/")
                 folder, is_there = self._folder_of_many(bucket, above, known)
-                path = f"{folder}{os.sep}{_usable(bucket, key, name)}"
-                known[key] = path, is_there and _is_there(bucket, key, path)
+                path = f"{folder}{os.sep}{usable(bucket, key, name)}"
+                known[key] = path, is_there and is_present(bucket, key, path)
         return known[key]
 
     def _read_of_many(self, bucket: str, key: str, known: Known) -> bytes:
         path, is_there = self._path_of_many(bucket, key, known)
         if not is_there:
-            raise _not_found(bucket, key, path)
+            raise not_found(bucket, key, path)
         try:
             descriptor = os.open(path, OPEN_FLAGS)
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise _linked(bucket, key, path) from None
-            raise _read_error(bucket, key, Path(path), error) from None
+                raise linked(bucket, key, path) from None
+            raise read_error(bucket, key, Path(path), error) from None
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise _not_found(bucket, key, path)
+                raise not_found(bucket, key, path)
             if status.st_size > SMALL_BYTES:
                 return self.read(bucket, key)
             return os.read(descriptor, status.st_size)
         except OSError as error:
-            raise _read_error(bucket, key, Path(path), error) from None
+            raise read_error(bucket, key, Path(path), error) from None
         finally:
             os.close(descriptor)
 
@@ -250,8 +259,8 @@ class FolderBuckets:
             if self._windows_names and stands_for_itself(segment) and not path.exists():
                 literal = parent / segment  # A file that a hand has named `50%.csv`.
                 path = literal if literal.exists() else path
-            if _is_link(bucket, key, path):
-                raise _linked(bucket, key, path)
+            if is_link(bucket, key, path):
+                raise linked(bucket, key, path)
         return path
 
     def _walk(self, bucket: str, start: Path, at: str, prefix: str) -> Iterator[ObjectInfo]:
@@ -299,7 +308,7 @@ class FolderBuckets:
         folder, path = self._folder(bucket), self._object(bucket, key)
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
         try:
-            made = _make_parents(folder, path, temporary)
+            made = make_parents(folder, path, temporary)
             try:
                 with temporary.open("wb") as file:
                     shutil.copyfileobj(source, file, COPY_BYTES)
@@ -311,113 +320,6 @@ class FolderBuckets:
                 raise
             # The row that names the object outlives a loss of power: so must the object's name.
             for parent in {path.parent, *made}:
-                _sync_folder(parent)
+                sync_folder(parent)
         except OSError as error:
-            raise _write_error(bucket, key, path, error) from None
-
-
-def _usable(bucket: str, key: str, segment: str) -> str:
-    """Give a segment of a key that a file or a folder can be called by."""
-    if not segment:
-        raise refused(bucket, key, "a folder has no empty names: no '/' at the start, no '//'")
-    if segment.startswith(TEMPORARY_PREFIX):
-        raise refused(bucket, key, f"names that begin with '{TEMPORARY_PREFIX}' are for unfinished files")
-    return segment
-
-
-def _linked(bucket: str, key: str, path: Path | str) -> BucketError:
-    return refused(bucket, key, f"{path} is a symbolic link, which is not followed")
-
-
-def _is_there(bucket: str, key: str, path: str) -> bool:
-    """Whether there is a file or folder; a link is refused. What else is wrong with the name, opening it tells."""
-    try:
-        is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    if is_link:
-        raise _linked(bucket, key, path)
-    return True
-
-
-def _created(folder: Path, parent: str, temporary: str, *, is_there: bool) -> int:
-    """Make the empty file `temporary` in `parent`, and the folders down to it; give its descriptor."""
-    if not is_there:
-        with suppress(FileExistsError, FileNotFoundError):
-            Path(parent).mkdir()
-    try:
-        return os.open(temporary, CREATE_FLAGS, 0o666)
-    except FileNotFoundError:
-        _make_parents(folder, Path(temporary), Path(temporary))
-        return os.open(temporary, CREATE_FLAGS, 0o666)
-
-
-def _is_link(bucket: str, key: str, path: Path) -> bool:
-    try:
-        return path.is_symlink()
-    except OSError as error:  # The name is too long, or the folder may not be entered.
-        raise _write_error(bucket, key, path, error) from None
-
-
-def _make_parents(folder: Path, path: Path, temporary: Path) -> list[Path]:
-    """Make the folders of `path` and the empty file `temporary` beside it; give the folders that got a new entry."""
-    for _ in range(PUBLISH_ATTEMPTS_MAX):
-        missing = [parent for parent in path.parents if parent.is_relative_to(folder) and not parent.exists()]
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.touch()
-        except FileNotFoundError:
-            continue  # Someone deletes the last object of the same folder just now, and the folder with it.
-        except FileExistsError:
-            if any(parent.exists() and not parent.is_dir() for parent in path.parents):
-                raise
-            continue  # It was there when it was to be made, and gone when it was looked at.
-        return [parent.parent for parent in missing]
-    raise FileNotFoundError(errno.ENOENT, "the folder is deleted again and again", str(path.parent))
-
-
-def _sync_folder(folder: Path) -> None:
-    if IS_WINDOWS:  # It opens no folders, and needs no sync of them.
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return  # The object is deleted already.
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_empty(path: Path, folder: Path) -> None:
-    """Remove the folders between `folder` and a deleted file that are empty now: S3 has none."""
-    for parent in path.parents:
-        if parent == folder:
-            return
-        try:
-            parent.rmdir()
-        except OSError:
-            return
-
-
-def _not_found(bucket: str, key: str, path: Path | str) -> ObjectNotFoundError:
-    return ObjectNotFoundError(f"bucket '{bucket}' has no object '{key}': there is no file {path}")
-
-
-def _read_error(bucket: str, key: str, path: Path, error: OSError) -> BucketError:
-    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ELOOP}:
-        return _not_found(bucket, key, path)
-    return _write_error(bucket, key, path, error)
-
-
-def _write_error(bucket: str, key: str, path: Path, error: OSError) -> BucketError:
-    if error.errno in {errno.ENOTDIR, errno.EISDIR, errno.EEXIST}:
-        return refused(bucket, key, f"{path} would have to be a file and a folder at once")
-    if error.errno in {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}:
-        return refused(bucket, key, f"the file system cannot have {path}: {error.strerror}")
-    what = f"the object '{key}' of bucket '{bucket}', file {path}: {error.strerror or error}"
-    # EROFS: mounted read-only; waiting does not help.
-    is_refused = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
-    return AccessRefusedError(what) if is_refused else BucketUnavailableError(what)
+            raise write_error(bucket, key, path, error) from None

@@ -25,6 +25,7 @@ from botocore.exceptions import (
     ProfileNotFound,
     SSOError,
 )
+from botocore.parsers import ResponseParserError
 
 from openlookout.buckets.errors import (
     AccessRefusedError,
@@ -108,6 +109,7 @@ class S3Buckets:
         # Not HeadObject: its 404 does not tell a missing bucket from a missing object. The key itself comes first.
         with mapped(name, key):
             answer = self._client.list_objects_v2(Bucket=name, Prefix=key, MaxKeys=1)
+            _check_listing(answer)
         return any(found["Key"] == key for found in answer.get("Contents", []))
 
     def open(self, bucket: str, key: str) -> BinaryIO:
@@ -180,8 +182,9 @@ class S3Buckets:
         while True:
             with mapped(name, prefix):
                 page = next(pages, None)
-            if page is None:
-                return
+                if page is None:
+                    return
+                _check_listing(page)
             for found in page.get("Contents", []):
                 if not found["Key"].endswith("/"):
                     yield ObjectInfo(found["Key"], found["Size"], found["LastModified"], found["ETag"].strip('"'))
@@ -250,16 +253,41 @@ class S3Reader(io.RawIOBase):
                     raise
                 try:
                     block = answer["Body"].read()
+                    etag = _etag(answer)
                 except BotoCoreError:  # boto3 tries a request again, but not a body that breaks off.
                     if attempt == ATTEMPTS_MAX:
                         raise
                     continue
                 break
-        if self._etag not in {None, answer["ETag"]}:  # A server that knows no conditions.
+        if self._etag not in {None, etag}:  # A server that knows no conditions.
             raise BucketUnavailableError(_replaced(self._bucket, self._key))
-        self._etag = answer["ETag"]
+        self._etag = etag
         self.size = int(answer.get("ContentRange", f"/{len(block)}").rpartition("/")[2])
         self._block_at, self._block = start, block
+
+
+class BrokenOff(BotoCoreError):
+    """The answer broke off within its headers.
+
+    http.client takes those that came for all there are, and then a body without a length for an empty one. So what
+    every whole answer has is asked for, or an outage would be an object without content, a listing without objects.
+    """
+
+    fmt = "the answer broke off"
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    """Raises BrokenOff: the headers of an object's answer are not all there."""
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    if "ETag" not in answer or not headers.keys() & {"content-length", "transfer-encoding"}:
+        raise BrokenOff
+    return str(answer["ETag"])
+
+
+def _check_listing(answer: Mapping[str, Any]) -> None:
+    """Raises BrokenOff: the answer does not even say whether it is the last one."""
+    if "IsTruncated" not in answer:
+        raise BrokenOff
 
 
 @contextmanager
@@ -273,8 +301,9 @@ def mapped(bucket: str, key: str) -> Iterator[None]:
         raise AccessRefusedError(f"no credentials for bucket '{bucket}': {error}") from None
     except ParamValidationError as error:
         raise refused(bucket, key, str(error)) from None
-    except BotoCoreError as error:
-        raise BucketUnavailableError(f"'{key}' of bucket '{bucket}': {str(error)[:300]}") from None
+    # The last three are what boto3 makes of an answer that breaks off: half a date, no number, a member that lacks.
+    except (BotoCoreError, ResponseParserError, ValueError, KeyError) as error:
+        raise BucketUnavailableError(f"'{key}' of bucket '{bucket}': {_said(error)}") from None
 
 
 def _of_server(bucket: str, key: str, error: ClientError) -> BucketError:
@@ -295,6 +324,12 @@ def _of_server(bucket: str, key: str, error: ClientError) -> BucketError:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, BotoCoreError):
+        return str(error)[:300]
+    return f"the answer cannot be understood: {type(error).__name__}: {str(error)[:300]}"
 
 
 def _replaced(bucket: str, key: str) -> str:

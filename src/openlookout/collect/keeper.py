@@ -43,7 +43,11 @@ class Keeper:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, taken: Sequence["Taken"]) -> None:
-        """Keep readings, in their order; on disk, all or none, when this returns."""
+        """Keep readings, in their order; on disk, all or none, when this returns.
+
+        Raises:
+            SpoolUnavailable: they are not kept.
+        """
         self.spool.add(as_readings([value for one in taken for value in one.values]))
         for one in taken:
             self._note(one)

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from openlookout.collect.errors import CollectError
+from openlookout.collect.errors import CollectError, SpoolUnavailable
 from openlookout.collect.keeper import Keeper, Taken, Value
 from openlookout.collect.sparkplug import Births, parse_topic, rebirth
 from openlookout.collect.values import BadValue, at_path, number, time_us
@@ -31,6 +31,7 @@ WAITING_MAX = 20_000
 RECONNECT_SECONDS_MAX = 30
 KEPT_SESSION_SECONDS = 7 * 24 * 3600
 BAD_NAMED_MAX = 100
+SPOOL_RETRY_SECONDS = 1.0
 
 log = logger(__name__)
 
@@ -94,6 +95,7 @@ class Mqtt:
     _waiting: "queue.Queue[_Came | None]" = field(default_factory=lambda: queue.Queue(WAITING_MAX))
     _n_bad: int = 0
     _n_connections: int = 0
+    _stopping: threading.Event = field(default_factory=threading.Event)
     is_subscribed: bool = False
     """Whether messages come now."""
 
@@ -112,6 +114,7 @@ class Mqtt:
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session, and what was not acknowledged."""
+        self._stopping.set()
         self._client.disconnect()
         self._client.loop_stop()
         self._waiting.put(None)
@@ -185,7 +188,8 @@ class Mqtt:
             while len(batch) < BATCH_MAX and not self._waiting.empty():
                 batch.append(self._waiting.get())
             came = [one for one in batch if one is not None]
-            self._keep([one.message for one in came])
+            if not self._keep([one.message for one in came]):
+                return
             for one in came:
                 # What came over a connection that is lost comes again; its number may mean another message by now.
                 if one.connection == self._n_connections:
@@ -194,7 +198,8 @@ class Mqtt:
             if None in batch:
                 return
 
-    def _keep(self, messages: Sequence[paho.MQTTMessage]) -> None:
+    def _keep(self, messages: Sequence[paho.MQTTMessage]) -> bool:
+        """Keep what the messages say, as soon as the spool takes it; False: it was stopped before that."""
         taken: list[Taken] = []
         for message in messages:
             try:
@@ -203,7 +208,15 @@ class Mqtt:
                 self._n_bad += 1
                 if self._n_bad <= BAD_NAMED_MAX:
                     log.warning("a message is no reading", topic=message.topic, reason=str(error))
-        self.keeper.take(taken)
+        while True:
+            try:
+                self.keeper.take(taken)
+            except SpoolUnavailable as error:
+                log.warning("messages are not acknowledged", broker=self.source.address, reason=str(error))
+                if self._stopping.wait(SPOOL_RETRY_SECONDS):
+                    return False
+            else:
+                return True
 
     def _read(self, message: paho.MQTTMessage) -> list[Taken]:
         taken = []

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from openlookout.collect.errors import CollectError
+from openlookout.collect.errors import CollectError, SpoolUnavailable
 from openlookout.collect.keeper import Keeper, Taken
 from openlookout.collect.values import EPOCH, number
 from openlookout.logs import logger
@@ -73,6 +73,7 @@ class Opcua:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _told: set[str] = field(default_factory=set)
     _identity: "_Identity | None" = None
+    _not_kept: SpoolUnavailable | None = None
 
     def start(self) -> None:
         """Connect, or go on trying.
@@ -81,6 +82,8 @@ class Opcua:
             CollectError: a certificate or the key cannot be read; the file is named.
         """
         self._identity = _identity(self.source)
+        if self._identity is None or self._identity.server_certificate is None:
+            log.warning("whichever server answers is believed: no server_certificate is given", server=self.source.url)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="opcua", daemon=True)
         self._thread.start()
 
@@ -92,6 +95,10 @@ class Opcua:
         while not self._stopping.is_set():
             try:
                 await self._session()
+            except SpoolUnavailable as error:
+                log.warning(
+                    "the server will be asked again for what it told", server=self.source.url, reason=str(error)
+                )
             except (TimeoutError, OSError, UaError, ConnectionError, NotTrusted) as error:
                 said = str(error) or type(error).__name__
                 what = "does not answer"
@@ -113,6 +120,7 @@ class Opcua:
             await self._encrypt(client, self._identity)
         async with client:
             self._told.clear()
+            self._not_kept = None
             log.info("connected", server=self.source.url)
             subscription = await client.create_subscription(self.source.interval_ms, _Changes(self))
             for name in self.source.values:
@@ -121,6 +129,8 @@ class Opcua:
                 except UaError as error:
                     log.warning("no such node", server=self.source.url, node=name, reason=str(error)[:200])
             while not self._stopping.is_set():
+                if self._not_kept is not None:
+                    raise self._not_kept  # A new session begins with what each node is.
                 await client.check_connection()
                 await asyncio.wait_for(client.nodes.server_state.read_value(), ANSWER_SECONDS)
                 await asyncio.sleep(ALIVE_SECONDS)
@@ -157,7 +167,10 @@ class Opcua:
         if is_first and now_us - at_us > OLD_US:
             # What a node is when it is subscribed to may have come about long ago: it is a reading of now.
             at_us = now_us
-        self.keeper.take([Taken(self.source.url, [(sensor, at_us, reading)], is_live=not is_first, holds=True)])
+        try:
+            self.keeper.take([Taken(self.source.url, [(sensor, at_us, reading)], is_live=not is_first, holds=True)])
+        except SpoolUnavailable as error:
+            self._not_kept = error
 
 
 @dataclass

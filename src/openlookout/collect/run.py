@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from openlookout.collect.errors import SpoolUnavailable
 from openlookout.collect.keeper import Keeper
 from openlookout.collect.spool import Spool
 from openlookout.collect.target import Target, Writer
@@ -61,12 +62,16 @@ def run(collection: Collection, keeper: Keeper, sources: Sequence[Source], stopp
         while not stopping.wait(ROUND_SECONDS):
             now_us = keeper.now_us()
             boundary = now_us // target.window_us * target.window_us
-            # At the end of each window too: a sensor that did not change in it has its reading there.
-            if held_at < boundary:
-                keeper.tell_held(boundary)
-            if held_at < boundary or now_us - held_at >= pace.hold_us:
-                keeper.tell_held(now_us)
-                held_at = now_us
-            n_written = upload(keeper.spool, target, collection.buckets, now_us, pace.settle_us)
+            try:
+                # At the end of each window too: a sensor that did not change in it has its reading there.
+                if held_at < boundary:
+                    keeper.tell_held(boundary)
+                if held_at < boundary or now_us - held_at >= pace.hold_us:
+                    keeper.tell_held(now_us)
+                    held_at = now_us
+                n_written = upload(keeper.spool, target, collection.buckets, now_us, pace.settle_us)
+            except SpoolUnavailable as error:
+                log.warning("tried again in a moment", scheduler=target.scheduler, reason=str(error))
+                continue
             if n_written:
                 log.info("uploaded", scheduler=target.scheduler, files=n_written)

@@ -6,11 +6,12 @@ Knows nothing of sources and of buckets. One process has it; threads may share i
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from openlookout.collect.errors import CollectError
+from openlookout.collect.errors import CollectError, SpoolUnavailable
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reading (
@@ -66,10 +67,11 @@ class Spool:
 
     Raises:
         CollectError: the file is no spool, or another process has it.
+        SpoolUnavailable: what changes it cannot be written just now.
     """
 
     def __init__(self, path: Path, window_us: int) -> None:
-        self._window_us = window_us
+        self._path, self._window_us = path, window_us
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,8 +90,7 @@ class Spool:
     def add(self, readings: Iterable[Reading]) -> None:
         """Keep readings; on disk when this returns. What changes nothing makes no window changed."""
         changed: set[tuple[str, int]] = set()
-        with self._lock, self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._writing():
             for one in readings:
                 kept = self._file.execute(_KEEP, (one.component, one.sensor, one.time_us, one.value))
                 if kept.rowcount:
@@ -116,8 +117,7 @@ class Spool:
 
     def note_uploaded(self, window: Changed, at_us: int) -> None:
         """A window was uploaded as it was read; what came since then leaves it changed."""
-        with self._lock, self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._writing():
             self._file.execute(
                 "DELETE FROM changed WHERE component = ? AND start_us = ? AND version = ?",
                 (window.component, window.start_us, window.version),
@@ -139,8 +139,7 @@ class Spool:
 
     def forget(self, before_us: int) -> int:
         """Forget the readings of windows that were uploaded last before a time and are not changed; give how many."""
-        with self._lock, self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._writing():
             old = self._file.execute(_OLD, (before_us, FORGOTTEN_AT_ONCE_MAX)).fetchall()
             n_forgotten = 0
             for component, start_us in old:
@@ -150,6 +149,16 @@ class Spool:
                 ).rowcount
             self._file.executemany("UPDATE uploaded SET is_forgotten = 1 WHERE component = ? AND start_us = ?", old)
         return n_forgotten
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                with self._file:
+                    self._file.execute("BEGIN IMMEDIATE")
+                    yield
+            except sqlite3.OperationalError as error:
+                raise SpoolUnavailable(f"the spool {self._path} cannot be written: {error}") from None
 
     def close(self) -> None:
         with self._lock:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from openlookout.alerts.administration import AlertView, ChannelSet, ChannelView, RuleView
+from openlookout.alerts.channel_settings import ChannelSet, ChannelView
+from openlookout.alerts.log import AlertView
 from openlookout.alerts.maintenance import Maintenance
+from openlookout.alerts.rule_settings import RuleView
 from openlookout.api.caller import Caller
 
 
@@ -56,6 +59,14 @@ class Alerts(Protocol):
 
     def set_rule(self, caller: Caller, model: str, rule: RuleView) -> None:
         """Say when a model's alerts are wanted; a snooze stays."""
+        ...
+
+    def snoozed_until(self, caller: Caller, model: str) -> datetime | None:
+        """Give until when a model's alerts are quiet; None: they are not."""
+        ...
+
+    def snooze(self, caller: Caller, model: str, until: datetime | None) -> None:
+        """Be quiet about a model until a time; None: no longer."""
         ...
 
     def maintenances(self, caller: Caller) -> Sequence[tuple[Maintenance, str | None]]:

@@ -44,22 +44,6 @@ class LiveEvent:
     evidence: Mapping[str, Any] | None
 
 
-class Snoozes(Protocol):
-    """Whether alerts of a model are quiet."""
-
-    def until(self, caller: Caller, model: str) -> datetime | None:
-        """Give until when they are quiet; None: they are not."""
-        ...
-
-    def set(self, caller: Caller, model: str, until: datetime | None) -> None:
-        """Be quiet until a time; None: no longer.
-
-        Raises:
-            ResourceNotFoundException: there is no such model.
-        """
-        ...
-
-
 class ModelViews(Protocol):
     """Reads for pictures of models."""
 
@@ -90,6 +74,10 @@ class ModelViews(Protocol):
 
     def live_events(self, caller: Caller, scheduler: str) -> Sequence[LiveEvent]:
         """Give the newest events longer than five minutes, the newest first."""
+        ...
+
+    def live_event_of(self, caller: Caller, model: str, identity: str) -> tuple[str, datetime, datetime] | None:
+        """Give scheduler, begin and end of the live event that an alert names, as they are now; None: it is no more."""
         ...
 
     def live_scores(self, caller: Caller, scheduler: str, span: Span) -> Series:

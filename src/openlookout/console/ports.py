@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from openlookout.api.caller import AccessKey, Caller
 from openlookout.clock import Clock
 from openlookout.console.alert_ports import Alerts
-from openlookout.console.model_ports import ModelViews, Snoozes
+from openlookout.console.model_ports import ModelViews
 from openlookout.console.what_if_ports import WhatIfs
 from openlookout.store.audit import Record
 from openlookout.store.keys import ListedKey
@@ -156,7 +156,6 @@ class Console:
     seals: Seals
     views: Views
     models: ModelViews
-    snoozes: Snoozes
     what_ifs: WhatIfs
     alerts: Alerts
     service: Service

@@ -20,6 +20,7 @@ ADVICE = {
     "AccessDeniedException": "Sign in with a key that may change things, or ask whoever keeps the keys.",
     "ServiceQuotaExceededException": "Delete what is not needed any more, or raise the limit (see Settings).",
     "ThrottlingException": "Try again in a moment.",
+    "UnrecognizedClientException": "Check both; whoever keeps the machine makes a new key where the secret is lost.",
     "ForbiddenException": "Open the page again and repeat the last step.",
     "InternalServerException": "Try again; if it stays, look into the service's log.",
 }

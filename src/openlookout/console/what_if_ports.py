@@ -111,9 +111,9 @@ class WhatIfs(Protocol):
         """
         ...
 
-    def curve(self, caller: Caller, model: str, run: str) -> Series:
-        """Give, for each of `factors`, `alarms` and `false_hours` a month, `found` and median `warning_days` (None:
-        nothing is found); `n_labelled`.
+    def curve(self, caller: Caller, model: str, run: str, factor: float) -> Series:
+        """Give, for each of `factors` (`factor` is one of them), `alarms` and `false_hours` a month, `found` and median
+        `warning_days` (None: nothing is found); `n_labelled`.
         """
         ...
 

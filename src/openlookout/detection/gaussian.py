@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats
-from openlookout.detection.rows import row_sums, times
+from openlookout.detection.rows import BLOCK_ROWS, padded, row_sums, times
 
 IMPUTING_ROUNDS = 5
 
@@ -17,19 +17,26 @@ class Gaussian:
     mean: Floats
     precision: Floats
 
-    def residuals(self, features: Floats) -> Floats:
-        """(n_rows, d): how far each feature is from what the others let expect, in its own conditional sigmas.
+    def scored(self, features: Floats) -> tuple[Floats, Floats]:
+        """Give squared Mahalanobis distances, a feature, (n_rows,), and squared residuals (n_rows, d).
 
-        (P x)_i / sqrt(P_ii) is the residual of the regression of feature i on all others, standardised.
+        Residuals are how far each feature is from what the others let expect, in its own conditional sigmas:
+        (P x)_i / sqrt(P_ii) is that of the regression of feature i on all others, standardised.
         """
-        weights: Floats = self.precision / np.sqrt(np.diag(self.precision))
-        return times(features - self.mean, weights)
-
-    def distances(self, features: Floats, residuals: Floats) -> Floats:
-        """(n_rows,): squared Mahalanobis distance, a feature."""
-        weighted = (features - self.mean) * residuals * np.sqrt(np.diag(self.precision))
-        distances: Floats = np.maximum(row_sums(weighted), 0) / features.shape[1]
-        return distances
+        sigmas = np.sqrt(np.diag(self.precision))
+        weights: Floats = self.precision / sigmas
+        distances, squares = np.empty(len(features)), np.empty(features.shape)
+        # Block by block all the way: the caches hold a block, not all rows.
+        for first, block in padded(features):
+            rows = slice(first, min(first + BLOCK_ROWS, len(features)))
+            size = rows.stop - first
+            off = block - self.mean
+            residuals = off @ weights
+            np.square(residuals[:size], out=squares[rows])
+            off *= residuals
+            off *= sigmas
+            distances[rows] = row_sums(off)[:size]
+        return np.maximum(distances, 0) / features.shape[1], squares
 
     def completed(self, features: Floats, missing: Booleans) -> Floats:
         """Put what the other features let expect where there is no reading."""

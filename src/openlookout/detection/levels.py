@@ -77,15 +77,29 @@ class Levels:
         known_low, known_high = low - far_limit, high + far_limit
         follow, hurry = 2 / (self.span + 1), 2 / (self.span * KNOWN_SPANS + 1)
         moving = deviations[:, which]
+        present = ~np.isnan(moving)
+        is_whole = np.logical_and.reduce(present, axis=1)
+        is_settled = bool(settled.all())
         for row, x in enumerate(moving):
-            has = ~np.isnan(x)
             if segment[row] != last:
-                settled, last = np.zeros_like(settled), int(segment[row])
-            if not settled.all():
+                settled, is_settled, last = np.zeros_like(settled), False, int(segment[row])
+            if is_settled and is_whole[row]:
+                # What the general case comes to, to the bit, in nearly all rows: no time for more.
+                off = x - level
+                far = np.abs(off) > far_limit
+                if not far.any():
+                    candidate = candidate + hurry * (x - candidate)
+                    away = np.zeros_like(away)
+                    level = level + follow * off
+                    moving[row] = x - weight * (x - off)
+                    continue
+            has = present[row]
+            if not is_settled:
                 begins = has & ~settled
                 start = np.where(is_free, x, np.clip(x, np.minimum(low, level), np.maximum(high, level)))
                 level, candidate = np.where(begins, start, level), np.where(begins, x, candidate)
                 settled = settled | has
+                is_settled = bool(settled.all())
             off = np.where(has, x - level, 0.0)
             far = np.abs(off) > far_limit
             candidate = np.where(has, candidate + hurry * (x - candidate), candidate)

@@ -32,8 +32,7 @@ class Level:
     gaussian: Gaussian
 
     def score(self, features: Floats, segment: Integers) -> Scored:  # noqa: ARG002  # One row knows no segment.
-        residuals = self.gaussian.residuals(features)
-        return self.gaussian.distances(features, residuals), residuals**2
+        return self.gaussian.scored(features)
 
 
 def fit_level(features: Floats, segment: Integers, normal: Booleans) -> Level:  # noqa: ARG001
@@ -53,9 +52,8 @@ class Lagged:
 
     def score(self, features: Floats, segment: Integers) -> Scored:
         errors, has = _lag_errors(features, segment, self.projection, self.weights)
-        residuals = self.gaussian.residuals(errors)
-        score = self.gaussian.distances(errors, residuals)
-        return np.where(has, score, np.nan), residuals**2 * has[:, None]
+        score, squares = self.gaussian.scored(errors)
+        return np.where(has, score, np.nan), squares * has[:, None]
 
 
 def fit_lagged(features: Floats, segment: Integers, normal: Booleans) -> Lagged | None:
@@ -91,10 +89,9 @@ class Windowed:
 
     def score(self, features: Floats, segment: Integers) -> Scored:
         rows, has = _window_features(features, segment, self.doublings)
-        residuals = self.gaussian.residuals(rows)
-        squares = residuals**2 * has[:, None]
+        score, squares = self.gaussian.scored(rows)
         n = features.shape[1]
-        return np.where(has, self.gaussian.distances(rows, residuals), np.nan), squares[:, :n] + squares[:, n:]
+        return np.where(has, score, np.nan), (squares[:, :n] + squares[:, n:]) * has[:, None]
 
 
 def fit_windowed(doublings: int) -> Callable[[Floats, Integers, Booleans], Windowed | None]:
@@ -132,13 +129,17 @@ class Tails:
     def surprises(self, features: Floats) -> Floats:
         """(n_rows, n_sensors): -log of the tail probabilities, at most that of half a knot."""
         n = len(self.knots)
-        out = np.empty_like(features)
-        for sensor, knots in enumerate(self.knots.T):
-            values = features[:, sensor]
-            above, upto = n - np.searchsorted(knots, values, "left"), np.searchsorted(knots, values, "right")
-            out[:, sensor] = np.minimum(above, upto)
-        surprises: Floats = -np.log(np.minimum(2 * np.maximum(out, 0.5) / n, 1.0))
-        return surprises
+        rarer = np.empty((features.shape[1], len(features)))
+        columns = zip(np.ascontiguousarray(self.knots.T), np.ascontiguousarray(features.T), strict=True)
+        for sensor, (knots, values) in enumerate(columns):
+            below = np.searchsorted(knots, values, "left")
+            upto, tied = below, knots[np.minimum(below, n - 1)] == values
+            if tied.any():
+                upto = below.copy()
+                upto[tied] = np.searchsorted(knots, values[tied], "right")
+            rarer[sensor] = np.minimum(n - below, upto)
+        surprises: Floats = -np.log(np.minimum(2 * np.maximum(rarer, 0.5) / n, 1.0))
+        return np.ascontiguousarray(surprises.T)
 
 
 def fit_tails(features: Floats, segment: Integers, normal: Booleans) -> Tails:  # noqa: ARG001

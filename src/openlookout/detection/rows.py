@@ -1,12 +1,29 @@
 """Row arithmetic that gives the same bits whatever rows stand around a row: the ground of «live equals batch»."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # It has no types.
 
 from openlookout.detection.contract import Booleans, Floats, Integers
 
-BLOCK_ROWS = 64
+# A multiple of the tiles of all kernels (24, 16, 8 rows): an edge of a tile is summed in another order. With 64 rows,
+# or with threads, a row of 300 sensors had other bits in another place on processors with AVX-512.
+BLOCK_ROWS = 192
 # Smoothing forgets for good after this many spans, so that a finite memory gives it back exactly.
 REACH_SPANS = 4
+
+_LIBRARIES = ThreadpoolController()
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Let BLAS use one thread: how many it uses changes bits, and on a busy machine threads of such small products wait
+    for each other longer than they calculate.
+    """
+    with _LIBRARIES.limit(limits=1, user_api="blas"):
+        yield
 
 
 def times(rows: Floats, matrix: Floats) -> Floats:
@@ -14,16 +31,25 @@ def times(rows: Floats, matrix: Floats) -> Floats:
 
     In zero-padded blocks of a fixed number of rows: BLAS chooses its way of summing by the shape.
     """
-    n = len(rows)
-    out = np.empty((n, matrix.shape[1]))
-    whole = n - n % BLOCK_ROWS
-    for first in range(0, whole, BLOCK_ROWS):
-        np.matmul(rows[first : first + BLOCK_ROWS], matrix, out=out[first : first + BLOCK_ROWS])
-    if whole < n:
-        block = np.zeros((BLOCK_ROWS, rows.shape[1]))
-        block[: n - whole] = rows[whole:]
-        out[whole:] = (block @ matrix)[: n - whole]
+    out = np.empty((len(rows), matrix.shape[1]))
+    for first, block in padded(rows):
+        size = min(BLOCK_ROWS, len(rows) - first)
+        if size == BLOCK_ROWS:
+            np.matmul(block, matrix, out=out[first : first + size])
+        else:
+            out[first:] = (block @ matrix)[:size]
     return out
+
+
+def padded(rows: Floats) -> Iterator[tuple[int, Floats]]:
+    """Give each block of BLOCK_ROWS rows, the last one filled with zeros, and the number of its first row."""
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = rows[first : first + BLOCK_ROWS]
+        if len(block) < BLOCK_ROWS:
+            filled = np.zeros((BLOCK_ROWS, rows.shape[1]))
+            filled[: len(block)] = block
+            block = filled
+        yield first, block
 
 
 def row_sums(values: Floats) -> Floats:

@@ -104,7 +104,8 @@ class Children:
                 return await anyio.to_process.run_sync(
                     in_child, os.getpid(), function, arguments, cancellable=True, limiter=self._limiter
                 )
-            except anyio.BrokenWorkerProcess as error:
+            # ProcessLookupError: anyio kills whoever does not answer, and for that a child may be gone already.
+            except (anyio.BrokenWorkerProcess, ProcessLookupError) as error:
                 CHILDREN_KILLED.labels("lost").inc()
                 raise ChildLost(f"a child process ended without an answer: {error.__cause__!r}") from error
             finally:

@@ -24,7 +24,8 @@ class Promotion:
 @dataclass(frozen=True)
 class Retrained:
     """`was_labelled`, `is_labelled`: labels when the version before was trained, and now. `skill`s: of the new and of
-    the version before on the new range, None where there are no labels. `prior`: the version active before, if any.
+    the version before on the new range, None where there are no labels. `prior`: the version active before, if any;
+    `is_prior_usable`: whether this release can still score with it.
     """
 
     was_labelled: bool
@@ -33,6 +34,7 @@ class Retrained:
     skill: float | None
     prior_skill: float | None
     prior: int | None
+    is_prior_usable: bool = True
 
 
 def promotion(retrained: Retrained, mode: str) -> Promotion:
@@ -41,6 +43,8 @@ def promotion(retrained: Retrained, mode: str) -> Promotion:
         return _taken("No version was active before.")
     if mode == "MANUAL":
         return _kept("The retraining scheduler's PromoteMode is MANUAL; activate the version by hand.")
+    if not retrained.is_prior_usable:  # It detects nothing any more, so there is nothing to be better than.
+        return _taken(f"Version {retrained.prior} was active and can no longer be used: it was not compared with.")
     return _TABLE[retrained.was_labelled, retrained.is_labelled](retrained)
 
 

@@ -7,7 +7,9 @@ While a replay runs, the scheduler's executions wait; see jobs/turns.py.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,6 +21,7 @@ from openlookout.alerts.notes import note_replayed
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs import checkpoints
 from openlookout.jobs.engine import Steps
+from openlookout.jobs.records import recorded
 from openlookout.jobs.replay_plan import Planned, Subject, beginning, keeps_state, parts, stretches, subject, windows
 from openlookout.jobs.replay_rows import Changes, note_events, publish_readings, replace_events
 from openlookout.jobs.replay_work import read_part, score_part
@@ -26,6 +29,7 @@ from openlookout.jobs.turns import enqueue_next
 from openlookout.jobs.workplace import Workplace, begin, forgive, publish, retried
 from openlookout.jobs.workplace import reason as sentence
 from openlookout.store.lifecycles import REPLAY
+from openlookout.store.subjects import replay_subject
 from openlookout.store.tables import (
     from_microseconds,
     inference_scheduler,
@@ -78,8 +82,9 @@ class Replay:
 
     def abandon(self, identity: str, reason: str, attempt: int | None) -> None:
         """What was published of it stays; the events and the state stay as they were."""
-        values = {"failed_reason": sentence(reason), "ended_at": self._workplace.now()}
-        with self._workplace.database.writing() as connection:
+        now = self._workplace.now()
+        values = {"failed_reason": sentence(reason), "ended_at": now}
+        with self._workplace.database.writing() as connection, _recorded(connection, now, identity):
             scheduler_id = connection.execute(select(replay.c.scheduler_id).where(replay.c.id == identity)).scalar()
             if publish(connection, REPLAY, replay.c.id == identity, attempt, "FAILED", **values):
                 assert scheduler_id is not None
@@ -257,15 +262,16 @@ class Replay:
 
     def _finish(self, identity: str, attempt: int) -> list[str]:
         """Let events and state of the scheduler be those of the replay; give the keys that no row names any more."""
-        with self._workplace.database.writing() as connection:
+        now = self._workplace.now()
+        with self._workplace.database.writing() as connection, _recorded(connection, now, identity):
             it = subject(connection, identity)
             this = replay.c.id == identity
-            if it is None or not publish(connection, REPLAY, this, attempt, "SUCCESS", ended_at=self._workplace.now()):
+            if it is None or not publish(connection, REPLAY, this, attempt, "SUCCESS", ended_at=now):
                 return []
             progress, unnamed = it.row.progress, []
             if progress["latest"] is not None:
                 replace_events(connection, it, identity, progress["begin_us"])
-                note_replayed(connection, it.row.scheduler_id, self._workplace.now(), self._workplace.late)
+                note_replayed(connection, it.row.scheduler_id, now, self._workplace.late)
                 connection.execute(
                     update(inference_scheduler)
                     .where(inference_scheduler.c.id == it.row.scheduler_id)
@@ -302,6 +308,10 @@ class Replay:
             "model_id": it.row.model_id,
             "version_prefix": it.version.object_prefix,
         }
+
+
+def _recorded(connection: Connection, now: datetime, identity: str) -> AbstractContextManager[None]:
+    return recorded(connection, now, "EndReplay", identity, lambda: replay_subject(connection, identity))
 
 
 def _has_results(window: Planned, told: Answer) -> bool:

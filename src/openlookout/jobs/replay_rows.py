@@ -111,6 +111,7 @@ def _succeeded(it: Subject, identity: str, result: Told, inputs: Any) -> dict[st
         "result_bucket": it.row.output["S3OutputConfiguration"]["Bucket"],
         "result_key": result["key"],
         "revision": result["revision"],
+        "score_max": result["score_max"],
         "failed_reason": None,
         "inputs": inputs,
     }

@@ -98,8 +98,8 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
 
     `windows` of the job: start, end, whether results are written, and the revision that they have (None: no results of
     ours); `stretches`: how many windows are scored before the next state is written. Gives `state_keys` and, by
-    window, `key` and `revision` of its results, whether they `changed`, its `rows` if it ends after `scores_after_us`,
-    and the `events` in it.
+    window, `key` and `revision` of its results, whether they `changed`, its highest score (`score_max`), its `rows`
+    if it ends after `scores_after_us`, and the `events` in it.
     """
     buckets = open_buckets(settings)
     windows = job["windows"]
@@ -129,8 +129,8 @@ def score_part(settings: BucketSettings, job: Job) -> dict[str, Any]:
         raise
     except BucketError as error:
         return {"failed": f"The data cannot be read or written: {error}."}
-    for one, rows in zip(told, found.rows, strict=True):
-        one["rows"] = rows
+    for one, rows, highest in zip(told, found.rows, found.highest, strict=True):
+        one |= {"rows": rows, "score_max": highest}
     events = [plain_events(each, version.sensors) for each in found.explained]
     return {"state_keys": state_keys, "windows": told, "events": events}
 
@@ -143,12 +143,14 @@ class _Found:
     tables: list[bytes | None] = field(default_factory=list)
     explained: list[list[Explained]] = field(default_factory=list)
     rows: list[list[Any] | None] = field(default_factory=list)
+    highest: list[float | None] = field(default_factory=list)
 
     def add(self, stretch: Stretch, version: VersionFiles, windows: Sequence[Any], job: Job) -> None:
         self.texts += _texts(stretch, version, windows)
         self.tables += _tables(stretch, version, windows) if job["is_parquet_wanted"] else [None] * len(windows)
         self.explained += _explained(stretch, windows)
         self.rows += _scored_rows(stretch, windows, job["scores_after_us"])
+        self.highest += _highest(stretch, windows)
 
 
 def _between(readings: Readings, start_us: int, end_us: int) -> Readings:
@@ -202,6 +204,14 @@ def _scored_rows(stretch: Stretch, windows: Sequence[Any], after_us: int) -> lis
         assert of_window is not None
         of_window.append(row)
     return kept
+
+
+def _highest(stretch: Stretch, windows: Sequence[Any]) -> list[float | None]:
+    """Give the highest score of each window, None where no row has one."""
+    shown, own = _shown(stretch, windows)
+    highest = np.full(len(windows), np.nan)
+    np.fmax.at(highest, own[shown & stretch.is_scored], stretch.scores_of(shown).anomaly)
+    return [None if np.isnan(score) else score for score in highest.tolist()]
 
 
 def _explained(stretch: Stretch, windows: Sequence[Any]) -> list[list[Explained]]:

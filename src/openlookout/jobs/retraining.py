@@ -68,5 +68,6 @@ def decide(connection: Connection, identity: str, answer: Mapping[str, Any]) -> 
         skill=answer["skill"],
         prior_skill=answer["prior_skill"],
         prior=row.active_version,
+        is_prior_usable=answer.get("is_prior_usable", True),  # Absent: the release before had evaluated it.
     )
     return promotion(retrained, row.promote_mode or "MANUAL")

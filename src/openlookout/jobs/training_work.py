@@ -13,7 +13,7 @@ import numpy as np
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
-from openlookout.buckets.errors import BucketError, BucketUnavailableError
+from openlookout.buckets.errors import BucketError, BucketUnavailableError, ObjectNotFoundError
 from openlookout.detection.contract import Scores, TrainingError
 from openlookout.detection.detectability import examine
 from openlookout.detection.evaluate import Labels, Verdict, inside, judge, model_metrics
@@ -34,6 +34,7 @@ from openlookout.jobs.version_diagnostics import (
 )
 from openlookout.jobs.version_files import (
     DatasetReadings,
+    UnusableVersionError,
     VersionFiles,
     read_version,
     running_segments,
@@ -217,7 +218,9 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
     start = job["evaluation_start"] if is_evaluation else job["start_us"]
     end = job["evaluation_end"] if is_evaluation else job["end_us"]
     labels = labels.within(start, end)
+    prior = _prior_version(buckets, job)
     answer: dict[str, Any] = {
+        "is_prior_usable": prior is not None or job["prior_prefix"] is None,
         "metrics": None,
         "prior_metrics": None,
         "quality": "CANNOT_DETERMINE_QUALITY",
@@ -239,16 +242,27 @@ def _evaluate(buckets: Buckets, job: Mapping[str, Any], folder: Path) -> dict[st
         verdict = by_shares(version.left_out.found, version.left_out.false_share)
     shows_metrics = is_evaluation or (job["is_retraining"] and bool(labels.anomalies))
     answer |= {"quality": verdict.quality, "skill": verdict.skill, "metrics": metrics if shows_metrics else None}
-    if job["prior_prefix"] is not None and shows_metrics:
-        _, _, _, prior, prior_metrics = _judged(
-            read_version(buckets, job["prior_prefix"]), source, job, labels, (start, end)
-        )
-        answer |= {"prior_skill": prior.skill, "prior_metrics": prior_metrics}
+    if prior is not None and shows_metrics:
+        _, _, _, prior_verdict, prior_metrics = _judged(prior, source, job, labels, (start, end))
+        answer |= {"prior_skill": prior_verdict.skill, "prior_metrics": prior_metrics}
     _write_evidence(buckets, job, version, grid=grid, segment=segment, scores=scores)
     if job["diagnostics"] is not None:
         key = _write_diagnostics(buckets, job, grid, scores, version.sensors)
         answer |= {"diagnostics_bucket": job["diagnostics"]["Bucket"], "diagnostics_key": key}
     return answer
+
+
+def _prior_version(buckets: Buckets, job: Mapping[str, Any]) -> VersionFiles | None:
+    """The version to compare a retraining with; None without one, and where what is kept of it is of no use any more.
+
+    To train anew is the remedy for the latter: it must not fail for it.
+    """
+    if job["prior_prefix"] is None:
+        return None
+    try:
+        return read_version(buckets, job["prior_prefix"])
+    except (UnusableVersionError, ObjectNotFoundError):
+        return None
 
 
 def _judged(

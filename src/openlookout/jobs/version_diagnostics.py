@@ -21,7 +21,6 @@ import polars as pl
 
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets
-from openlookout.buckets.errors import ObjectNotFoundError
 from openlookout.detection.detectability import Detectability
 from openlookout.detection.evidence import pointwise_expected
 from openlookout.detection.recent import Explained, Recent
@@ -100,55 +99,3 @@ def _parts(n_rows: int, n_sensors: int) -> Iterator[slice]:
     size = max(PART_CELLS // n_sensors, 1)
     for first in range(0, n_rows, size):
         yield slice(first, min(first + size, n_rows))
-
-
-@dataclass(frozen=True)
-class SensorCourse:
-    """One sensor over a stretch, arrays (n_rows,): `timestamps` in microseconds, the rest in its units, NaN = none."""
-
-    timestamps: np.ndarray
-    measured: np.ndarray
-    expected: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def read_course(buckets: Buckets, prefix: str, sensor: str, start_us: int, end_us: int) -> SensorCourse | None:
-    """Give a sensor's course in [start, end] of a version's evaluation; None where the version has none."""
-    place = layout.diagnostics(prefix)
-    said = _json(buckets, layout.bands(place))
-    if said is None or sensor not in said["bands"]:
-        return None
-    columns = ["timestamp", f"measured:{sensor}", f"expected:{sensor}", f"wider:{sensor}"]
-    frames = [
-        pl.read_parquet(io.BytesIO(buckets.read(SERVICE, place + part["key"])), columns=columns)
-        for part in said["parts"]
-        if part["first_us"] <= end_us and part["last_us"] >= start_us
-    ]
-    if not frames:
-        return SensorCourse(*(np.zeros(0) for _ in range(5)))
-    frame = pl.concat(frames)
-    times = frame["timestamp"].cast(pl.Int64).to_numpy()
-    inside = (times >= start_us) & (times <= end_us)
-    measured, expected, wider = (frame[name].to_numpy()[inside].astype(np.float64) for name in columns[1:])
-    below, above = said["bands"][sensor]
-    return SensorCourse(times[inside], measured, expected, expected + below * wider, expected + above * wider)
-
-
-def read_events(buckets: Buckets, prefix: str) -> list[dict[str, Any]] | None:
-    """Give the events of a version's evaluation with their evidence; None where it has none."""
-    said = _json(buckets, layout.events(layout.diagnostics(prefix)))
-    return None if said is None else said["events"]
-
-
-def read_detectability(buckets: Buckets, prefix: str) -> Detectability | None:
-    """Give the report of a version; None where it has none."""
-    report: Detectability | None = _json(buckets, layout.detectability(prefix))
-    return report
-
-
-def _json(buckets: Buckets, key: str) -> Any:
-    try:
-        return json.loads(buckets.read(SERVICE, key))
-    except ObjectNotFoundError:
-        return None

@@ -1,12 +1,12 @@
 """Subjects: what a change is made to, as the audit log shows it: its ARN and its row at one moment. Knows rows only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from openlookout.store.model_versions import is_version, version_parts
-from openlookout.store.tables import dataset, ingestion_job, model, model_version
+from openlookout.store.tables import dataset, inference_scheduler, ingestion_job, model, model_version, replay
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,15 @@ def ingestion_subject(connection: Connection, job_id: str) -> Subject | None:
     of = connection.execute(select(dataset).where(dataset.c.id == job.dataset_id)).one()
     found = subject_of("dataset", of)
     return Subject(found.account, found.region, found.arn, {"dataset": found.state, "job": state(job)})
+
+
+def replay_subject(connection: Connection, identity: str) -> Subject | None:
+    """The inference scheduler whose results a replay corrects, and the replay."""
+    found = connection.execute(select(replay).where(replay.c.id == identity)).one_or_none()
+    if found is None:
+        return None
+    of = connection.execute(select(inference_scheduler).where(inference_scheduler.c.id == found.scheduler_id)).one()
+    return replace(subject_of("inference-scheduler", of), state=state(found))
 
 
 def version_subject(connection: Connection, identity: str) -> Subject | None:

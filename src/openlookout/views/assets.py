@@ -156,7 +156,7 @@ def _asset(row: Row[Any], n_events: int, latest: Row[Any] | None, now: datetime)
         state=state,
         why=why,
         since=row.began_at if state == "ANOMALOUS" else None,
-        last_at=row.last_at,
+        last_at=_newest(row, latest),
         last_score=row.last_score,
         n_events=n_events,
         snoozed_until=row.snoozed_until if row.snoozed_until and row.snoozed_until > now else None,
@@ -171,7 +171,9 @@ def _judged(row: Row[Any], latest: Row[Any] | None, now: datetime) -> tuple[str,
     is_trained = row.active_version is not None
     is_training = row.model_status in {"IN_PROGRESS", "IMPORT_IN_PROGRESS"}
     is_failing = latest is not None and latest.status == "FAILED"
-    is_silent = is_running and row.last_at is not None and now - row.last_at > _patience(row)
+    newest = _newest(row, latest)
+    is_old = is_running and newest is not None and now - newest > _patience(row)
+    is_silent, is_waiting = is_old and row.last_at is not None, is_old and row.last_at is None
     kinds = (
         (is_running and row.latest_result == "ANOMALOUS", "ANOMALOUS", "The latest readings are anomalous."),
         (not is_trained and is_training, "TRAINING", "The first version is being made."),
@@ -179,11 +181,20 @@ def _judged(row: Row[Any], latest: Row[Any] | None, now: datetime) -> tuple[str,
         (row.scheduler is None, "UNWATCHED", "No scheduler watches it: results come once one is made."),
         (not is_running, "STOPPED", f"Its scheduler is {str(row.scheduler_status).lower()}."),
         (is_failing, "FAILING", f"The last execution failed: {latest and latest.failed_reason}"),
-        (row.last_at is None, "WAITING", "No readings have come yet."),
+        (newest is None, "WAITING", "No readings have come yet."),
+        (is_waiting, "WAITING", "No readings have come since its scheduler was started."),
         (is_silent, "SILENT", "No new readings come."),
         (True, "NORMAL", "Within what it learned as normal."),
     )
     return next((state, why) for holds, state, why in kinds if holds)
+
+
+def _newest(row: Row[Any], latest: Row[Any] | None) -> datetime | None:
+    """Until when it was scored: alerts follow no history, so after a replay of that it is the execution that tells."""
+    newest: datetime | None = row.last_at
+    if newest is None and latest is not None and latest.status == "SUCCESS":
+        newest = latest.data_end
+    return newest
 
 
 def _patience(row: Row[Any]) -> timedelta:

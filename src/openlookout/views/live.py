@@ -21,7 +21,6 @@ from openlookout.timeseries.reduce import listed
 BINS = 40
 # What lies beyond these of training is counted in the outermost bins.
 EDGE_QUANTILES = (0.001, 0.999)
-RESULT_FILE_BYTES_MAX = 64 * 2**20
 Floats = NDArray[np.float64]
 
 

@@ -121,6 +121,23 @@ class ModelViews:
         events = [LiveEvent(row.started_at, row.ended_at, row.diagnostics, row.evidence) for row in rows]
         return [one for one in events if one.end - one.start > EVENT_MIN]
 
+    def live_event_of(self, caller: Caller, model_name: str, identity: str) -> tuple[str, datetime, datetime] | None:
+        """Give scheduler, begin and end of a live event; see `console/model_ports.py`."""
+        query = (
+            select(inference_scheduler.c.name, inference_event.c.started_at, inference_event.c.ended_at)
+            .join(inference_scheduler, inference_scheduler.c.id == inference_event.c.scheduler_id)
+            .join(model, model.c.id == inference_scheduler.c.model_id)
+            .where(
+                inference_event.c.id == identity,
+                model.c.name == model_name,
+                model.c.account == caller.account,
+                model.c.region == caller.region,
+            )
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query).one_or_none()
+        return None if found is None else (found.name, found.started_at, found.ended_at)
+
     def live_scores(self, caller: Caller, scheduler: str, span: Span) -> Mapping[str, Any]:
         """Give scores over a span, by default the last week of data; see `console/model_ports.py`."""
         mine = (*_my_scheduler(caller, scheduler), inference_execution.c.status == "SUCCESS")

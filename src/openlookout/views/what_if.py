@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from bisect import bisect
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -71,31 +72,35 @@ def timeline(
     }
 
 
-def curve(settings: BucketSettings, scratch: str, run: Job) -> dict[str, Any]:
-    """Give what each of FACTORS comes to; kept beside the copies of objects, for these labels."""
+def curve(settings: BucketSettings, scratch: str, run: Job, factor: float) -> dict[str, Any]:
+    """Give what each of FACTORS and one more factor come to; the former is kept beside the copies of objects, for these
+    labels.
+    """
     labels, _ = _labels(settings, run)
     asked = json.dumps([run["prefix"], labels.anomalies, labels.neutral])
     path = Path(scratch) / f"{hashlib.sha256(asked.encode()).hexdigest()}.curve"
     if path.exists():
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        return found
-    found = _curve(_kept(settings, scratch, run), labels)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(found))
-    part.replace(path)
-    return found
+        found: dict[str, list[Any]] = json.loads(path.read_bytes())
+    else:
+        found = _curve(_kept(settings, scratch, run), labels, FACTORS)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(found))
+        part.replace(path)
+    if factor not in FACTORS:
+        at, one = bisect(FACTORS, factor), _curve(_kept(settings, scratch, run), labels, (factor,))
+        found = {name: [*values[:at], *one[name], *values[at:]] for name, values in found.items()}
+    return {**found, "n_labelled": len(labels.anomalies)}
 
 
-def _curve(kept: Kept, labels: Labels) -> dict[str, Any]:
-    outcomes, months = kept.replayed.curve(FACTORS, labels), _months(kept)
+def _curve(kept: Kept, labels: Labels, factors: Sequence[float]) -> dict[str, list[Any]]:
+    outcomes, months = kept.replayed.curve(factors, labels), _months(kept)
     warnings = [_warning(found) for found in outcomes]
     return {
-        "factors": list(FACTORS),
+        "factors": list(factors),
         "alarms": [len(found.events) / months for found in outcomes],
         "false_hours": [found.false_us / 3.6e9 / months for found in outcomes],
         "found": [found.n_found for found in outcomes],
         "warning_days": [None if warning is None else warning / DAY_US for warning in warnings],
-        "n_labelled": len(labels.anomalies),
     }
 
 

@@ -2,8 +2,9 @@
 
 from starlette.responses import Response
 
-from openlookout.alerts.administration import PER_HOUR_DEFAULT, RuleView
+from openlookout.alerts.channel_settings import PER_HOUR_DEFAULT
 from openlookout.alerts.kinds import KINDS
+from openlookout.alerts.rule_settings import RuleView
 from openlookout.api.errors import AccessDeniedException, ValidationException
 from openlookout.console import maintenance_form
 from openlookout.console.alert_ports import WantedChannel

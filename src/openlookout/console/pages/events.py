@@ -84,7 +84,7 @@ def beside(visit: Visit, model: Mapping[str, Any], version: int, event: Event, s
         "similar": [(one, verdict_on(one.start, one.end, said)) for one in similar],
         "label": label,
         "codes": codes_of(visit, model),
-        "snoozed_until": visit.console.snoozes.until(visit.caller, name),
+        "snoozed_until": visit.console.alerts.snoozed_until(visit.caller, name),
     }
 
 

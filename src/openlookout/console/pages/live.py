@@ -1,6 +1,7 @@
 """A scheduler, live: what it says now, its events and executions, and how the readings moved since training."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 
 from starlette.responses import Response
@@ -13,9 +14,10 @@ from openlookout.console.pages.events import SHARE_SHOWN_MIN, beside, course_fig
 from openlookout.console.pages.models import ALARM_SCORE, ranges_shown, sensors_of, shown_around, verdicts
 from openlookout.console.rendering import path
 from openlookout.console.scheduler_plan import FREQUENCIES, example_files, fields_of, window_end
-from openlookout.console.visit import Visit, page
+from openlookout.console.visit import Notice, Visit, page
 
 EXECUTIONS_SHOWN = 30
+AROUND_SHORT = timedelta(hours=1)
 # What to do about a failed execution, by what its reason says.
 REMEDIES = (
     (
@@ -56,7 +58,7 @@ def live(visit: Visit, name: str) -> Response:
         events=events,
         sensors=sensors,
         sensor=sensor,
-        snoozed_until=visit.console.snoozes.until(visit.caller, found["ModelName"]),
+        snoozed_until=visit.console.alerts.snoozed_until(visit.caller, found["ModelName"]),
         event_address=lambda one: path("live", name, "events", one.key),
         settings=settings,
         scored_until=next((one["DataEndTime"] for one in newest["InferenceExecutionSummaries"]), None),
@@ -126,6 +128,21 @@ def live_event(visit: Visit, name: str, key: str) -> Response:
         SHARE_SHOWN_MIN=SHARE_SHOWN_MIN,
         **beside(visit, model, version, event, "live"),
     )
+
+
+@page("/models/{name}/events/{identity}")
+def alerted(visit: Visit, name: str, identity: str) -> Response:
+    """Where an alert leads: to its event, wherever that begins by now, or to what there is instead."""
+    found = visit.console.models.live_event_of(visit.caller, name, identity)
+    if found is None:
+        said = "There is no such event any more: its readings were scored anew, or its scheduler was deleted."
+        return visit.go(path("models", name), Notice(said, is_refusal=True))
+    scheduler, start, end = found
+    if any(one.start == start for one in visit.console.models.live_events(visit.caller, scheduler)):
+        return visit.go(path("live", scheduler, "events", event_key(start)))
+    edges = {"from": start - AROUND_SHORT, "to": end + AROUND_SHORT}
+    said = f"An event of {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC: too short, or too long ago, for a page of its own."
+    return visit.go(path("live", scheduler), said, **{edge: f"{at:%Y-%m-%dT%H:%M}" for edge, at in edges.items()})
 
 
 @page("/live/{name}/events/{key}/course")

@@ -69,7 +69,7 @@ def snooze(visit: Visit, name: str) -> Response:
     if not (hours.isascii() and hours.isdecimal() and len(hours) < 6 and int(hours) <= SNOOZE_HOURS_MAX):
         raise ValidationException(f"Alerts are snoozed for 0 to {SNOOZE_HOURS_MAX} hours, not '{hours[:20]}'.")
     until = visit.now() + timedelta(hours=int(hours)) if int(hours) else None
-    visit.console.snoozes.set(visit.caller, name, until)
+    visit.console.alerts.snooze(visit.caller, name, until)
     said = f"Alerts of {name} are quiet until {moment(until)}." if until else f"Alerts of {name} are sent again."
     return visit.go(back, said)
 

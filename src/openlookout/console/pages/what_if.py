@@ -15,8 +15,8 @@ from openlookout.console.visit import Notice, Visit, page
 from openlookout.console.what_if_ports import FACTOR_MAX, FACTOR_MIN, Run
 
 ALARMS_A_PAGE = 25
-# What the two curves show, each beside the factor: traces of name, member and axis.
 FAILURES_TICKED_MAX = 8
+# What the two curves show, each beside the factor: traces of name, member and axis.
 CURVES = {
     "cost": (
         ("alarms a month", "alarms", 1),
@@ -164,7 +164,7 @@ def curve(visit: Visit, name: str) -> Response:
     factor, which = factor_of(visit.query.get("factor")), visit.query.get("which", "cost")
     if which not in CURVES:
         raise ResourceNotFoundException(f"There is no curve '{which[:20]}'.")
-    read = visit.console.what_ifs.curve(visit.caller, name, visit.query.get("run", ""))
+    read = visit.console.what_ifs.curve(visit.caller, name, visit.query.get("run", ""), factor)
     traces: list[dict[str, Any]] = []
     for number, (label, member, axis) in enumerate(CURVES[which], 1):
         values = read[member]
@@ -174,8 +174,7 @@ def curve(visit: Visit, name: str) -> Response:
         )
     first_axis = [value for _, member, axis in CURVES[which] if axis == 1 for value in read[member]]
     highest = max([*first_axis, 1.0])
-    nearest = min(range(len(read["factors"])), key=lambda i: abs(read["factors"][i] - factor))
-    at = {"x": [factor], "y": [read[CURVES[which][0][1]][nearest]]}
+    at = {"x": [factor], "y": [read[CURVES[which][0][1]][read["factors"].index(factor)]]}
     traces.append({"name": f"× {factor:g}", **at, "kind": "marks", "symbol": "circle", "tone": "accent"})
     note = "" if read["n_labelled"] or which == "cost" else "Nothing is labelled in this stretch: label known failures."
     y = {"low": 0, "high": 1.05 * highest}
