@@ -1,5 +1,6 @@
 """The API as a process shows it: where it listens, who is let in, and what answers. Loads no numbers."""
 
+import gc
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from openlookout.wire.server import Server, create_app
 VERSION = version("openlookout")
 SHUTDOWN_SECONDS = 10
 LISTEN_BACKLOG = 2048
+GARBAGE_ALLOCATIONS = 10_000  # Between two looks for garbage: a page of rows alone makes hundreds of objects.
 
 
 def api_server(foundation: Foundation) -> Server:
@@ -75,6 +77,9 @@ def embedded_app(foundation: Foundation) -> Starlette:
 
 def serve(application: Starlette, listening: socket.socket) -> None:
     """Answer requests on a bound socket until SIGINT or SIGTERM."""
+    gc.collect()
+    gc.freeze()  # What is loaded by now stays: it is not looked through again while requests are answered.
+    gc.set_threshold(GARBAGE_ALLOCATIONS)
     uvicorn.Server(http_config(application)).run(sockets=[listening])
 
 

@@ -89,6 +89,9 @@ class _Question:
         cursor.execute(self._text, given)
         found = cursor.fetchall()
         cursor.close()
-        for i, process in self._processors:
-            found = [(*values[:i], process(values[i]), *values[i + 1 :]) for values in found]
-        return [self._row(values) for values in found]
+        if self._processors and found:
+            columns = [*zip(*found, strict=True)]  # Column by column: row by row makes each row anew.
+            for i, process in self._processors:
+                columns[i] = tuple(map(process, columns[i]))
+            found = zip(*columns, strict=True)
+        return [*map(self._row, found)]
