@@ -82,7 +82,7 @@ def test_tags_retraining_and_sensors_are_read_from_scripts_and_templates(tmp_pat
         f"SITE = 'north'\nc.create_dataset(DatasetName='d', Tags={tags})\n"
         f"c.create_model(ModelName='m', DatasetName='d', DatasetSchema={{'InlineDataSchema': {part!r}}})\n"
         f"c.create_model(ModelName='all', DatasetName='d')\n"
-        "c.create_retraining_scheduler(ModelName='m', RetrainingFrequency='P1M', LookbackWindow='P90D')\n"
+        "c.create_retraining_scheduler(ModelName='m', RetrainingFrequency='P1M', LookbackWindow='P180D')\n"
         "c.create_retraining_scheduler(ModelName='all', RetrainingFrequency='P1M', LookbackWindow=window())\n"
         f"c.tag_resource(ResourceArn='{simulator.arn('model', 'm')}', Tags=[{{'Key': 'line', 'Value': '3'}}])\n",
     )
@@ -91,8 +91,8 @@ def test_tags_retraining_and_sensors_are_read_from_scripts_and_templates(tmp_pat
         "stack.yaml",
         "Resources:\n  Live:\n    Type: AWS::LookoutEquipment::InferenceScheduler\n    Properties:\n"
         "      ModelName: m\n      DataUploadFrequency: PT5M\n      Tags: [{Key: cost, Value: '7'}]\n"
-        "      DataInputConfiguration: {S3InputConfiguration: {Bucket: b, Prefix: in/}}\n"
-        "      DataOutputConfiguration: {S3OutputConfiguration: {Bucket: b, Prefix: out/}}\n",
+        "      DataInputConfiguration: {S3InputConfiguration: {Bucket: old-plant, Prefix: in/}}\n"
+        "      DataOutputConfiguration: {S3OutputConfiguration: {Bucket: old-plant, Prefix: out/}}\n",
     )
     text = looked_at(left.folder)[1]
     plan = read_plan("p", text)
@@ -102,7 +102,7 @@ def test_tags_retraining_and_sensors_are_read_from_scripts_and_templates(tmp_pat
     assert by_name["m"]["tags"] == {"line": "3"}
     assert "sensors" not in by_name["all"], "it has all that the dataset has"
     assert plan["schedulers"][0]["tags"] == {"cost": "7"}
-    assert plan["retraining_schedulers"] == [{"name": "m", "frequency": "P1M", "lookback": "P90D"}]
+    assert plan["retraining_schedulers"] == [{"name": "m", "frequency": "P1M", "lookback": "P180D"}]
     assert "# * setup.py, line 2: Tags of 'd' cannot be told from 'whoami()'" in text
     assert "# * setup.py, line 6: nothing tells the lookback of the retraining of model 'all'" in text
 
@@ -223,13 +223,39 @@ def test_a_plan_that_is_none_is_refused_by_name() -> None:
             read_plan("adopt.yaml", text)
         return str(error.value)
 
-    source = "source: {place: x, bucket: b}\n"
+    source = "source: {place: x, bucket: old-plant}\n"
     assert refused("a: [").startswith("the plan adopt.yaml is no YAML: ")
     assert refused("datasets: []") == "the plan adopt.yaml has no 'source'"
     assert "has 'dataset'; there are source, datasets" in refused(source + "dataset: []")
     assert refused(source + "datasets: [{name: d}]") == "the plan adopt.yaml: datasets 'd' needs 'prefix'"
     assert "models 'm' has 'train'; there are" in refused(source + "models: [{name: m, dataset: d, train: 1}]")
-    assert "has 'd' twice" in refused(source + "datasets: [{name: d, prefix: p}, {name: d, prefix: p}]")
+    assert "has 'd' twice" in refused(source + "datasets: [{name: d, prefix: p/}, {name: d, prefix: p/}]")
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "said"),
+    [
+        ("datasets", {"name": "a b", "prefix": "p/"}, "'a b' at 'name' failed to satisfy constraint"),
+        ("datasets", {"name": "d", "prefix": "p"}, "'p' at 'prefix' failed"),
+        ("models", {"name": "m", "dataset": "d", "training_end": "soon"}, "'soon' at 'training_end' must be a time"),
+        ("models", {"name": "m", "dataset": "d", "sampling_rate": "PT2M"}, "enum value set: [PT1S, PT5S"),
+        ("schedulers", {"upload_frequency": "PT7H"}, "'PT7H' at 'upload_frequency' failed to satisfy constraint"),
+        ("schedulers", {"delay_minutes": "two"}, "'two' at 'delay_minutes' must be a number"),
+        ("schedulers", {"delay_minutes": 61}, "less than or equal to 60"),
+        ("label_groups", {"name": "faults", "labels": [{"start": "2026-01-01"}]}, "at 'end of label 1' must be a time"),
+        ("retraining_schedulers", {"name": "m", "frequency": "P1M", "lookback": "P7D"}, "'P7D' at 'lookback' failed"),
+    ],
+)
+def test_a_value_that_the_api_would_refuse_is_named_before_anything_is_made(
+    section: str, entry: dict[str, object], said: str
+) -> None:
+    if section == "schedulers":
+        whole = {"name": "s", "model": "m", "upload_frequency": "PT1H", "input_prefix": "i/", "output_prefix": "o/"}
+        entry = whole | entry
+    text = json.dumps({"source": {"place": "x", "bucket": "old-plant"}, section: [entry]})
+    with pytest.raises(AdoptRefused, match=r"the plan adopt\.yaml: ") as error:
+        read_plan("adopt.yaml", text)
+    assert said in str(error.value)
 
 
 def test_a_place_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from openlookout.adopt.leftovers import AdoptRefused
+from openlookout.adopt.plan_values import violations
 
 HEAD = """\
 # What 'openlookout adopt' found, and what it will make. Change what is wrong; what is taken out is not made.
@@ -152,7 +153,10 @@ def _checked(name: str, section: str, entry: Any) -> dict[str, Any]:
     sensors = entry.get("sensors") or []
     if not isinstance(sensors, list) or not all(isinstance(one, str) for one in sensors):
         raise AdoptRefused(f"the plan {name}: the sensors of {shown} must be a list of texts")
-    return {member: _plain(value) for member, value in entry.items() if value is not None}
+    values = {member: _plain(value) for member, value in entry.items() if value is not None}
+    for violation in violations(section, values):
+        raise AdoptRefused(f"the plan {name}: {shown}: {violation}")
+    return values
 
 
 def _plain(value: Any) -> Any:

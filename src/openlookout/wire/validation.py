@@ -6,7 +6,7 @@ type is no violation but a SerializationException: nothing can be said of its va
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -43,6 +43,15 @@ def compile_validators(definition: Mapping[str, Any]) -> dict[str, Callable[[Any
     for name in definition["shapes"]:
         _compile(name, definition["shapes"], compiled)
     return {name: _entry(compiled[operation["input"]["shape"]]) for name, operation in definition["operations"].items()}
+
+
+def compile_shapes(definition: Mapping[str, Any], names: Iterable[str]) -> dict[str, Validator]:
+    """Give, for each shape, the function that takes a value, where it stands, and a list to which it adds violations.
+
+    The function raises SerializationException for a value of another JSON type than the shape's.
+    """
+    compiled: dict[str, Validator] = {}
+    return {name: _compile(name, definition["shapes"], compiled) for name in names}
 
 
 def _entry(validator: Validator) -> Callable[[Any], dict[str, Any]]:
