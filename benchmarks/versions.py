@@ -174,6 +174,6 @@ def summary(m: Model, version: int) -> str:
     shown = f',"ModelQuality":"{quality}"' if quality else ""
     return (
         f'{{"ModelName":"{m.name}","ModelArn":"{arn}","ModelVersion":{version},'
-        f'"ModelVersionArn":"{arn}/model-version/{version}","CreatedAt":{created_at(version).timestamp():.3f},'
+        f'"ModelVersionArn":"{arn}/model-version/{version}","CreatedAt":{created_at(version).timestamp()},'
         f'"Status":"{STATUSES[version % len(STATUSES)]}","SourceType":"{SOURCES[version % len(SOURCES)]}"{shown}}}'
     )

@@ -8,8 +8,11 @@ import pytest
 from crash.simulation import FAULTS, plan, simulate
 
 ROUNDS = [
-    ["kill -9 a worker", "PostgreSQL crashes", "S3 cuts what it says", "a worker's disk is full"],
-    ["a worker sleeps until it is thought dead, and wakes", "kill -9 an API", "kill -9 a child", "S3 refuses"],
+    ["kill -9 a worker", "PostgreSQL crashes", "S3 cuts what it says", "a worker's disk is full", "S3 is slow"],
+    [
+        *("a worker sleeps until it is thought dead, and wakes", "PostgreSQL cuts every connection", "kill -9 an API"),
+        *("the clock jumps an hour back", "kill -9 a child", "S3 refuses"),
+    ],
 ]
 N_WINDOWS = 40
 

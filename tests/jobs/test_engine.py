@@ -105,6 +105,16 @@ def test_a_job_runs_once_its_transaction_is_committed_and_never_when_it_is_not(
     until(lambda: (REGISTRY.get_sample_value("openlookout_job_seconds_count", {"kind": "work"}) or 0) > 0)
 
 
+def test_a_job_waits_in_its_queue_from_the_commit_on(engine: tuple[Database, JobQueue, Recorder]) -> None:
+    """In one that no worker looks into: what waits elsewhere is taken at once."""
+    database, queue, _ = engine
+    with database.writing() as connection:
+        queue.enqueue(connection, "elsewhere", "x")
+        assert not queue.has_waiting("elsewhere")
+    assert queue.has_waiting("elsewhere")
+    assert not queue.has_waiting("work")
+
+
 def test_what_is_temporary_is_tried_again_and_what_is_unknown_is_abandoned(
     engine: tuple[Database, JobQueue, Recorder],
 ) -> None:

@@ -120,9 +120,11 @@ def test_a_time_comes_back_from_botocore_to_the_microsecond(moment: datetime) ->
 @pytest.mark.parametrize(
     ("moment", "shown"),
     [
-        (datetime(2026, 1, 1, tzinfo=UTC), b"1767225600.000"),
+        (datetime(2026, 1, 1, tzinfo=UTC), b"1767225600.0"),
         (datetime(2026, 1, 1, 0, 0, 0, 123000, tzinfo=UTC), b"1767225600.123"),
         (datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC), b"1767225600.123456"),
+        (datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC), b"0.000001"),
+        (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), b"1.0"),
         (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), b"253402300799.999999"),
         (datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), b"-0.000001"),
     ],

@@ -15,12 +15,12 @@ from datetime import datetime
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 
 from dbos import DBOS, DBOSClient
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Select, column, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
 from openlookout.jobs.failures import Final, Lost, Temporary
-from openlookout.jobs.fitting import Json, limit_this_process
+from openlookout.jobs.fitting import Json, limit_this_process, look_before_taking
 from openlookout.logs import logger
 from openlookout.metrics import JOB_SECONDS, JOBS
 from openlookout.store.database import Database, is_outage
@@ -129,7 +129,7 @@ class JobQueue:
     """Where the API puts jobs: needs the database only, runs nothing."""
 
     def __init__(self, database: Database) -> None:
-        self._is_sqlite = database.is_sqlite
+        self._is_sqlite, self._questions = database.is_sqlite, database.questions
         self._client = DBOSClient(system_database_engine=database.engine, serializer=Json(), lazy=True)
 
     def enqueue(self, connection: Connection, kind: str, identity: str, again: int = 0) -> None:
@@ -166,6 +166,10 @@ class JobQueue:
         """Take a job from its worker and let any take it; what that still writes about it is refused."""
         # Without its queue's name the job would move to a queue without limits.
         self._client.resume_workflow(job.id, queue_name=job.kind)
+
+    def has_waiting(self, queue: str) -> bool:
+        """Whether a job waits in a queue of SQLite's."""
+        return bool(self._questions.ask({"queue": queue}, _first_waiting))
 
     def waiting(self, connection: Connection) -> list[Waiting]:
         """Give the state of every queue that has a job waiting or under way (real time)."""
@@ -204,6 +208,13 @@ class JobQueue:
 
     def close(self) -> None:
         self._client.destroy()
+
+
+def _first_waiting() -> Select[Any]:
+    found: Select[Any] = select(column("workflow_uuid")).select_from(table("workflow_status"))
+    # The second condition is the one of the engine's index, word for word.
+    where = "queue_name = :queue AND status = 'ENQUEUED' AND status IN ('ENQUEUED', 'PENDING')"
+    return found.where(text(where)).limit(1)
 
 
 @dataclass(frozen=True)
@@ -260,6 +271,8 @@ class Worker:
         DBOS.listen_queues([queue.name for queue in self._queues])
         DBOS.launch()
         known = limit_this_process(self._dbos, {queue.name: queue.concurrency for queue in self._queues})
+        if self._is_alone:
+            look_before_taking(self._dbos, self._queue.has_waiting)
         seconds = POLLING_SECONDS if self._is_alone else POLLING_SECONDS_OF_MANY
         for queue in self._queues:
             DBOS.register_queue(queue.name, worker_concurrency=queue.concurrency, polling_interval_sec=seconds)

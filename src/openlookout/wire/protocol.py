@@ -17,6 +17,7 @@ CONTENT_TYPE = "application/x-amz-json-1.0"
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "application/x-amz-json-1.1", "application/json", ""})
 TARGET_PREFIX = "AWSLookoutEquipmentFrontendService."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECONDS_PLAIN_MIN = 1  # A float much below is written with an exponent.
 SECONDS_EXACT_MAX = 2**32  # Below, a float of seconds tells every microsecond from the next.
 DIGITS_MAX = 400  # Of one number: Python's conversion is quadratic in the digits.
 NESTING_MAX = 64  # The deepest request of the API has 6 levels; each Python would stop at another depth.
@@ -115,10 +116,10 @@ def _plain_members(value: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _seconds(at: datetime) -> msgspec.Raw:
-    """Seconds since 1970 with milliseconds, as the service showed times; with microseconds where a time has them."""
-    if at.tzinfo is UTC and 0 <= (seconds := at.timestamp()) < SECONDS_EXACT_MAX:
-        return msgspec.Raw(f"{seconds:.6f}" if at.microsecond % 1000 else f"{seconds:.3f}")
+def _seconds(at: datetime) -> float | msgspec.Raw:
+    """Seconds since 1970 as a plain decimal number; with microseconds where a time has them."""
+    if at.tzinfo is UTC and SECONDS_PLAIN_MIN <= (seconds := at.timestamp()) < SECONDS_EXACT_MAX:
+        return seconds
     since = abs(at - EPOCH)
     sign, whole, micros = "-" if at < EPOCH else "", since.days * 86_400 + since.seconds, since.microseconds
     return msgspec.Raw(f"{sign}{whole}.{micros:06}" if micros % 1000 else f"{sign}{whole}.{micros // 1000:03}")
