@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +42,7 @@ from openlookout.settings import Settings
 from openlookout.store.audit import records
 from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
 from openlookout.store.what_if_tables import what_if
+from openlookout.views.models import ModelViews
 from openlookout.views.port import Views
 from openlookout.wire.server import create_app
 from postgres import postgresql_in
@@ -198,6 +199,7 @@ def test_a_limit_that_is_applied_is_a_version_that_does_what_was_seen(plant: Pla
     assert plant.what_ifs.factors(CALLER, "pump")[number] == 1.4
     assert alarms(plant.tried(plant.scored(number), 1.0)) == alarms(seen)
     _check_audit(plant, number)
+    _check_report(plant, number)
     _check_file(plant, number, tmp_path)
 
 
@@ -207,6 +209,18 @@ def _check_audit(plant: Plant, number: int) -> None:
     of = [one for one in found if (one.resource or "").endswith(f"/model-version/{number}")]
     assert [(one.operation, one.principal) for one in of] == [("ApplyWhatIf", "local"), ("EndModelVersion", "system")]
     assert of[0].request["Factor"] == 1.4
+
+
+def _check_report(plant: Plant, number: int) -> None:
+    """Which faults it finds is its source's report, which says at which multiple of that limit it alarms."""
+    views = ModelViews(plant.foundation.database, plant.foundation.buckets, no_child, plant.foundation.bucket_owners)
+    of_source = views.evaluation(CALLER, "pump", 1).detectability
+    assert of_source is not None
+    assert views.evaluation(CALLER, "pump", number).detectability == {**of_source, "limit_factor": 1.4}
+
+
+def no_child(name: str, *_arguments: object) -> Mapping[str, Any]:
+    raise AssertionError(f"{name} is read here")
 
 
 def _check_file(plant: Plant, number: int, folder: Path) -> None:
