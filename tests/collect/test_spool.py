@@ -95,6 +95,19 @@ def test_a_window_is_waited_for_and_written_again_when_a_late_reading_comes(tmp_
     spool.close()
 
 
+def test_a_reading_that_comes_while_its_window_is_uploaded_is_in_the_next_upload(tmp_path: Path) -> None:
+    spool, bucket = Spool(tmp_path / "s", WINDOW_US), Bucket()
+    spool.add([flow(1)])
+    (window,) = spool.changed(START_US + WINDOW_US)
+    assert len(spool.readings(window)) == 1
+    spool.add([flow(2)])
+    spool.note_uploaded(window, START_US + WINDOW_US)
+    assert upload(spool, TARGET, bucket, START_US + WINDOW_US, 0) == 1
+    assert [len(content.splitlines()) for content in bucket.objects.values()] == [3]
+    assert spool.changed(START_US + WINDOW_US) == []
+    spool.close()
+
+
 def test_a_bucket_that_is_away_loses_nothing(tmp_path: Path) -> None:
     spool, bucket = Spool(tmp_path / "spool", WINDOW_US), Bucket()
     spool.add([flow(1), flow(6)])

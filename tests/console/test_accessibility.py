@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from console.conftest import DESKTOP, PHONE, Eyes
+from console.keyboard import Hands, astray
 from console.plant import PlantProcess
 from console.test_models import another_version
 
@@ -55,6 +56,9 @@ PATHS = [
     "/tags",
     "/policies",
 ]
+SMALLEST, TWICE_AS_LARGE = {"width": 320, "height": 640}, {"width": 640, "height": 400}  # The second: a desk at 200 %.
+# Not all that it says of a page: what passed is megabytes, and took longer than the checks.
+VIOLATIONS = "(rules) => axe.run(document, rules).then((found) => found.violations)"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -78,16 +82,21 @@ def test_two_versions_side_by_side_can_be_used_by_everybody(eyes: Eyes, plant: P
 
 
 def check(page: Page, path: str) -> None:
-    axe = Axe()
+    _check_it_can_be_walked_through(page)
+    page.evaluate(Axe().axe_script)
     for viewport in (DESKTOP, PHONE):
         page.set_viewport_size(viewport)  # type: ignore[arg-type]
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             page.wait_for_timeout(60)  # The charts are drawn anew.
-            found = axe.run(page, options=RULES).response["violations"]
+            found = page.evaluate(VIOLATIONS, RULES)
             assert [_said(one) for one in found] == [], f"{path} at {viewport['width']} pixels, {scheme}"
         _check_nothing_sticks_out(page)
-    _check_it_can_be_walked_through(page)
+        _check_questions_are_seen(page)
+    for viewport in SMALLEST, TWICE_AS_LARGE:
+        page.set_viewport_size(viewport)
+        _check_nothing_sticks_out(page)
+    _check_each_zoom_has_what_to_zoom(page)
 
 
 def _said(violation: dict[str, Any]) -> str:
@@ -98,12 +107,28 @@ def _said(violation: dict[str, Any]) -> str:
 def _check_nothing_sticks_out(page: Page) -> None:
     """On no width the page itself scrolls sideways."""
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"{page.url} is {wide} pixels wider than the window"
+    assert wide <= 0, f"{page.url} is {wide} pixels wider than a window of {page.viewport_size}"
+
+
+def _check_questions_are_seen(page: Page) -> None:
+    """What asks once more stands in the window, wherever its button is."""
+    for question in page.locator("details.confirm").all():
+        question.locator("summary").click()
+        box = question.locator(".pop").bounding_box()
+        assert box
+        assert page.viewport_size
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.viewport_size["width"]
+        page.keyboard.press("Escape")
+
+
+def _check_each_zoom_has_what_to_zoom(page: Page) -> None:
+    idle = "[...document.querySelectorAll('.chart:has(.chart-tools)')].filter((one) => one.dataset.shown?.includes('undefined')).map((one) => one.id)"
+    assert page.evaluate(idle) == [], "the buttons of these charts do nothing"
 
 
 def _check_it_can_be_walked_through(page: Page) -> None:
-    """The first Tab leads to the link that skips the navigation, which then has the focus where the content begins."""
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
-    page.keyboard.press("Enter")
+    """Tab reaches all that can be used, as it is read, and shows where it is; the first skips the navigation."""
+    assert astray(page) == []
+    Hands(page).open(page.get_by_role("link", name="Skip to the content"))
     assert page.evaluate("document.activeElement.id") == "content"

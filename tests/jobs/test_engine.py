@@ -261,7 +261,10 @@ def test_closing_frees_who_waits() -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    time.sleep(1)
+    deadline = time.monotonic() + 60
+    while not made._busy:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     made.close()
     thread.join(timeout=10)
     assert said == ["the process is stopping"]

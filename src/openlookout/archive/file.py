@@ -50,7 +50,8 @@ Everything that the trained model is. It can be read without OpenLookout:
 * `model/model.npz`: the detector, a zip of NumPy arrays (`numpy.load(path, allow_pickle=False)`). Its array
   `description` is JSON as bytes: it says which arrays belong to which member of the ensemble. `docs/detection.md` of
   the project says how a row is scored from them.
-* `model/detectability.json`, where the version has one: which planted faults it would find, by sensor.
+* `model/detectability.json`, where the version has one: which planted faults it would find, by sensor; with
+  `limit_factor` where it was examined at another limit, of which that of the version is so many times.
 * `manifest.json`: the SHA-256 of every other file.
 
 `openlookout import <file>` makes it a model version again, and refuses it when a byte was changed.

@@ -1,10 +1,10 @@
 """Figures: what a chart shows, as JSON that `static/charts.js` draws. Knows numbers and words, no colours and no rows.
 
 A figure is a mapping with `traces` (name, x, y, kind: line, steps, bars, band, marks; axis: 1 or 2; tone), `ranges`
-(start, end, kind: label, event, gap, off, train, evaluate, chosen; text; `y0`, `y1`: the part
-of the height, 0 to 1), `lines` (y, text), `start` and `end` of what
-is shown, `y` (title, log, low, high), `x` (kind: number for other than times) and `note`, a sentence below it. Times
-are milliseconds since 1970.
+(start, end, kind: label, event, gap, off, train, evaluate, chosen; text; `y0`, `y1`: the part of the height, 0 to 1),
+`lines` (y, text), `start` and `end` of what is shown, `y` (title, log, low, high, step: from one tick to the next), `x`
+(kind: number for other than times, all of which are then shown) and `note`, a sentence below it. Times are milliseconds
+since 1970.
 """
 
 from collections.abc import Mapping, Sequence

@@ -103,7 +103,8 @@ class ModelViews(Protocol):
     def course(self, caller: Caller, model: str, version: int, sensor: str, span: Span) -> Series | None:
         """Give one sensor over a stretch of the evaluation, measured and expected with its band; None: not known.
 
-        `start`, `end`, `x` and `measured`; `band_x` with `expected`, `low` and `high`.
+        `start`, `end`, `x` and `measured`; `band_x` with `expected`, `low` and `high`; `unsteady`: in how
+        many rows what is expected jumps, and is what their neighbours say together.
         """
         ...
 

@@ -181,3 +181,23 @@ def _environment() -> Environment:
 
 
 ENVIRONMENT = _environment()
+
+# What people open first: it is ready first.
+OPENED_FIRST = (
+    "base.html",
+    "ui.html",
+    "overview.html",
+    "parts_model.html",
+    "model.html",
+    "detectability.html",
+    "live.html",
+    "event.html",
+)
+
+
+def prepare() -> None:
+    """Compile all templates and read Plotly.js, so that no visitor waits for it; may run beside everything else."""
+    static_files.unwanted_styles()
+    names = [name for name in ENVIRONMENT.list_templates() if name.endswith(".html")]
+    for name in (*OPENED_FIRST, *names):
+        ENVIRONMENT.get_template(name)

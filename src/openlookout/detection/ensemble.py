@@ -19,9 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores, State
+from openlookout.detection.drifting import Drifting
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.extremes import Extremes
 from openlookout.detection.gaussian import Gaussian
+from openlookout.detection.holding import holding, twice
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import REACH_ROWS, Member, Scored
 from openlookout.detection.rows import on_one_thread, smoothed, times
@@ -71,7 +73,8 @@ class Ensemble:
     views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
     each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
     begins. `span`: over how many rows what members say is smoothed for that, 1 for not at all. `extremes`: readings
-    that alarm by themselves. `expectation`: what events are explained with.
+    that alarm by themselves. `drifting`: how far sensors that wander go, and alarm beyond. `expectation`: what events
+    are explained with.
     """
 
     scaling: Scaling
@@ -84,6 +87,7 @@ class Ensemble:
     peak_limit: float
     span: int
     extremes: Extremes
+    drifting: Drifting
     expectation: Expectation
 
     @property
@@ -124,13 +128,15 @@ class Ensemble:
             "is_alarm": np.zeros((), np.bool_),
             "is_far": np.zeros((), np.bool_),
             **self.levels.fresh(),
+            **self.drifting.fresh(),
         }
 
     def _chunk(self, readings: Floats, segment: Integers, state: State) -> tuple[Scores, Floats, State]:
         """Give the scores, what each member says (n_rows, n_members), and the state."""
         missing = np.isnan(readings)
         before = len(state["segments"])
-        fresh, steady, levels = self._features(readings, segment, state)
+        deviations = self.scaling.deviations(readings)
+        fresh, steady, levels = self._features(deviations, segment, state)
         features = np.vstack([state["features"], fresh])
         segments = np.concatenate([state["segments"], segment])
         scored = self._members(features, segments)
@@ -146,22 +152,24 @@ class Ensemble:
         alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_alarm"]))
         beyond = self.extremes.beyond(readings, steady)
         far: Booleans = np.logical_or.reduce(beyond, axis=1)
-        anyway = twice(far, segment, before=bool(state["is_far"]) or not goes_on)
+        drifts, told, drift = self.drifting.alarms(deviations, steady, self.levels, segment, state, goes_on=goes_on)
+        anyway = drifts | twice(far, segment, before=bool(state["is_far"]) or not goes_on)
         anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm | anyway, ranking, self.limit))
         contribution = _contribution([share[before:] for _, share in scored], smooth * self.deciding, missing)
-        contribution[far] = (contribution[far] + beyond[far] / beyond[far].sum(axis=1)[:, None]) / 2
+        told += beyond
+        led = told.any(axis=1)
+        contribution[led] = (contribution[led] + told[led] / told[led].sum(axis=1)[:, None]) / 2
         keep = max(len(segments) - REACH_ROWS, 0)
         kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
         ends = {"segment": segment, "is_over": over, "is_alarm": alarm, "is_far": far}
         last = {name: values[-1:].reshape(()) for name, values in ends.items()} if len(segment) else {}
         scores = Scores(anomaly, contribution, steady.astype(np.float32), anyway)
-        return scores, now, {**state, **kept, **last, **levels}
+        return scores, now, {**state, **kept, **last, **levels, **drift}
 
-    def _features(self, readings: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
+    def _features(self, deviations: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
         """(n_rows, n_views * n_sensors): what each view sees, the steadied deviations, and the state of the levels."""
-        deviations = self.scaling.deviations(readings)
         steady, levels = self.levels.steadied(deviations, segment, state)
-        missing = np.isnan(readings)
+        missing = np.isnan(deviations)
         seen = (np.where(self.levels.is_free, steady, deviations), steady)
         views = zip(self.views, seen, strict=False)
         return np.hstack([view.imputing.completed(values, missing) for view, values in views]), steady, levels
@@ -174,33 +182,6 @@ class Ensemble:
             return [member.score(values, segment) for member, values in tasks]
         with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
             return list(threads.map(lambda task: task[0].score(task[1], segment), tasks))
-
-
-def twice(over: Booleans, segment: Integers, *, before: bool) -> Booleans:
-    """(n_rows,): rows that are over as the row before them is; the first of a segment by itself.
-
-    `before`: whether the row before the first was over.
-    """
-    was = np.ones_like(over)
-    was[1:] = over[:-1] | (segment[1:] != segment[:-1])
-    was[:1] = before
-    return over & was
-
-
-def holding(begins: Booleans, held: Booleans, segment: Integers, *, goes_on: bool) -> Booleans:
-    """(n_rows,): alarms begin where they begin and last while they are held, at most to the end of the segment.
-
-    `goes_on`: the row before the first, of the same segment, was in an alarm.
-    """
-    on = begins | held
-    border = ~on
-    border[1:] |= segment[1:] != segment[:-1]
-    stretch = np.cumsum(border)
-    source = begins & on
-    count = np.cumsum(source)
-    before = np.concatenate([[0], count])[np.searchsorted(stretch, stretch, "left")]
-    alarm: Booleans = on & ((count > before) | ((stretch == 0) & goes_on))
-    return alarm
 
 
 def two_tiers(alarm: Booleans, ranking: Floats, limit: float) -> Floats:

@@ -103,11 +103,11 @@ def fit_expectation(
 def raw_rows(readings: Floats, steady: Steady, scaling: Scaling) -> tuple[Floats, Floats]:
     """Give rows as in `steady` but not clipped, and the slow level that was taken off: NaN only in the rows."""
     raw = (readings - scaling.center) / scaling.scale
-    level = np.where(scaling.is_constant, 0.0, _carried(soft_clipped(raw) - steady))
+    level = np.where(scaling.is_constant, 0.0, carried(soft_clipped(raw) - steady))
     return np.where(scaling.is_constant, steady.astype(np.float64), np.clip(raw - level, -FAR, FAR)), level
 
 
-def _carried(values: Floats) -> Floats:
+def carried(values: Floats) -> Floats:
     """Where there is no value the one before it in the column, or 0."""
     missing = np.isnan(values)
     if not missing.any():

@@ -50,6 +50,12 @@ class Levels:
         """Whether a sensor that was not constant has a level that is taken off."""
         return bool(((self.weight > 0) & ~self.is_free).any())
 
+    @property
+    def far(self) -> Floats:
+        """(n_sensors,): how far from its level a sensor is far away."""
+        far: Floats = FAR_SPREADS * self.spread
+        return far
+
     def fresh(self) -> dict[str, np.ndarray]:
         """The state before the first row: of the sensors with a weight, in their order."""
         n = int((self.weight > 0).sum())
@@ -73,7 +79,7 @@ class Levels:
         level, candidate, away = (np.asarray(state[name], np.float64) for name in STATE[:3])
         settled, last = np.asarray(state["is_settled"], np.bool_), int(state["level_segment"])
         weight, low, high, is_free = self.weight[which], self.low[which], self.high[which], self.is_free[which]
-        far_limit = FAR_SPREADS * self.spread[which]
+        far_limit = self.far[which]
         known_low, known_high = low - far_limit, high + far_limit
         follow, hurry = 2 / (self.span + 1), 2 / (self.span * KNOWN_SPANS + 1)
         moving = deviations[:, which]

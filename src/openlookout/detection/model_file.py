@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from openlookout.detection.choosing import SPANS
+from openlookout.detection.drifting import Drifting
 from openlookout.detection.ensemble import Calibration, Ensemble, View
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.extremes import Extremes
@@ -24,10 +25,22 @@ from openlookout.detection.members import Lagged, Level, Tails, Windowed
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 6
+VERSION = 7
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Level, Lagged, Windowed, Tails, Gaussian, Scaling, Levels, Calibration, Expectation, Extremes)
+    for kind in (
+        Level,
+        Lagged,
+        Windowed,
+        Tails,
+        Gaussian,
+        Scaling,
+        Levels,
+        Calibration,
+        Drifting,
+        Expectation,
+        Extremes,
+    )
 }
 
 
@@ -71,6 +84,7 @@ def save(detector: Ensemble) -> bytes:
         "scaling": _put(detector.scaling, "scaling", arrays),
         "levels": _put(detector.levels, "levels", arrays),
         "extremes": _put(detector.extremes, "extremes", arrays),
+        "drifting": _put(detector.drifting, "drifting", arrays),
         "expectation": _put(detector.expectation, "expectation", arrays),
         "calibration": _put(detector.calibration, "calibration", arrays),
         "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
@@ -105,6 +119,7 @@ def load(content: bytes) -> Ensemble:
             float.fromhex(description["peak_limit"]),
             _span(description["span"]),
             _take(description["extremes"], arrays),
+            _take(description["drifting"], arrays),
             _take(description["expectation"], arrays),
         )
     except DAMAGED as error:

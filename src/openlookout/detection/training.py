@@ -7,6 +7,7 @@ import numpy as np
 
 from openlookout.detection.choosing import FAILURES_MIN, PLAIN, Choice, LeftOut, Option, choose, emphasised, failures_of
 from openlookout.detection.contract import Booleans, Floats, Integers, TrainingError
+from openlookout.detection.drifting import fit_drifting, looked_at, wandering
 from openlookout.detection.ensemble import (
     CHUNK_ROWS,
     HOLDING_SHARE,
@@ -15,13 +16,12 @@ from openlookout.detection.ensemble import (
     Ensemble,
     View,
     decided,
-    holding,
     spanned,
-    twice,
 )
 from openlookout.detection.expectation import fit_expectation
 from openlookout.detection.extremes import fit_extremes
 from openlookout.detection.gaussian import fit_gaussian
+from openlookout.detection.holding import holding, twice
 from openlookout.detection.levels import Levels, fit_levels
 from openlookout.detection.members import Member, fit_lagged, fit_level, fit_tails, fit_windowed
 from openlookout.detection.rows import smoothed
@@ -66,7 +66,7 @@ class Candidate:
 
 
 CANDIDATES = (
-    Candidate(fit_level, 1, 1),
+    Candidate(fit_level, 1, 0),  # A broken relation alarms; how unusual rows are, the others order better.
     Candidate(fit_lagged, 1, 1),
     Candidate(fit_windowed(5), 1, 1),
     Candidate(fit_windowed(7), 0, 1),  # An alarm would end two hours late on rows of a minute.
@@ -142,7 +142,8 @@ def fit_judged(
         raise TrainingError("every sensor is constant over all normal rows; at least one that moves is needed")
     plain = scaling.deviations(readings[rows])
     levels = fit_levels(plain[used], stretch[used], scaling.is_constant, n_normal)
-    steady = _steadied(readings, segment, scaling, levels, rows)
+    steady, moving = _steadied(readings, segment, scaling, levels, rows)
+    drifting = fit_drifting(moving[use[:: _every(len(use))]], looked_at(levels), n_normal)
     blocks = [np.asarray(block) for block in np.array_split(np.flatnonzero(used), BLOCKS)]
     fitted = [_fit_view(np.where(scaling.is_constant, steady, plain), stretch, used, blocks, CANDIDATES)]
     if levels.any_wanders:
@@ -162,7 +163,18 @@ def fit_judged(
     views, ranking = tuple(each.view for each in fitted), _ranking(fitted)
     deciding, limit, peak_limit = judged.decide(PLAIN)
     detector = Ensemble(
-        scaling, levels, views, calibration, deciding, ranking, limit, peak_limit, PLAIN.span, extremes, expectation
+        scaling,
+        levels,
+        views,
+        calibration,
+        deciding,
+        ranking,
+        limit,
+        peak_limit,
+        PLAIN.span,
+        extremes,
+        drifting,
+        expectation,
     )
     failures = [] if anomalous is None else failures_of(anomalous, segment)
     choice = _chosen(detector, judged, readings, segment, failures)
@@ -207,15 +219,28 @@ def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
     return rows, np.cumsum(begins)
 
 
-def _steadied(readings: Floats, segment: Integers, scaling: Scaling, levels: Levels, rows: Integers) -> Floats:
-    """(len(rows), n_sensors): deviations without slow levels. All rows are gone through: levels are slow."""
+def _steadied(
+    readings: Floats, segment: Integers, scaling: Scaling, levels: Levels, rows: Integers
+) -> tuple[Floats, Floats]:
+    """(len(rows), n_sensors): deviations without slow levels; and of evenly many rows where sensors that wander are.
+
+    All rows are gone through: levels are slow.
+    """
     out, state = np.empty((len(rows), readings.shape[1])), levels.fresh()
+    every, moving = _every(len(readings)), []
     for first in range(0, len(readings), CHUNK_ROWS):
         chunk = slice(first, first + CHUNK_ROWS)
-        steady, state = levels.steadied(scaling.deviations(readings[chunk]), segment[chunk], state)
+        deviations = scaling.deviations(readings[chunk])
+        steady, state = levels.steadied(deviations, segment[chunk], state)
         inside = (rows >= first) & (rows < first + CHUNK_ROWS)
         out[inside] = steady[rows[inside] - first]
-    return out
+        moving.append(wandering(deviations, steady, levels, looked_at(levels))[-first % every :: every])
+    return out, np.vstack(moving)
+
+
+def _every(n_rows: int) -> int:
+    """Of so many rows one is looked at for what is slow."""
+    return -(-n_rows // FIT_ROWS_MAX)
 
 
 def _fit_view(

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores
-from openlookout.detection.ensemble import HOLDING_SHARE, HOLDING_SPAN, Ensemble, decided, holding, spanned
+from openlookout.detection.ensemble import HOLDING_SHARE, HOLDING_SPAN, Ensemble, decided, spanned
 from openlookout.detection.evaluate import Label, Labels
+from openlookout.detection.holding import holding
 from openlookout.detection.rows import smoothed
 
 # What the limits may be multiplied with.

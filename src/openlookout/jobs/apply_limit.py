@@ -4,6 +4,7 @@ Steps: `limit`, which saves the source's detector with other limits, and `evalua
 publishing transaction. Its identity is `<model id>.<version>`. It never replaces the active version by itself.
 """
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from openlookout.buckets import layout
-from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
+from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
 from openlookout.detection.model_file import save
 from openlookout.detection.what_if import with_factor
@@ -115,8 +116,22 @@ def limited_version(settings: BucketSettings, job: Mapping[str, Any]) -> dict[st
         detector = save(with_factor(read_version(buckets, source).detector, job["factor"]))
         buckets.write(SERVICE, layout.detector(output), detector)
         buckets.write(SERVICE, layout.training_summary(output), summary)
+        carry_detectability(buckets, source, output, job["factor"])
     except BucketUnavailableError:
         raise
     except BucketError as error:
         return {"failed": f"The version that it comes from cannot be read: {error}."}
     return {"prefix": output, "n_bytes": len(detector) + len(summary)}
+
+
+def carry_detectability(buckets: Buckets, source: str, output: str, factor: float) -> None:
+    """Let the version have its source's report, which says at which multiple of its limits the version itself alarms.
+
+    To examine it anew would take the fit on a part of the training data that the report comes from, which is not kept.
+    A higher limit alarms on no row that a lower one leaves alone, so the report still bounds what is found.
+    """
+    key = layout.detectability(source)
+    if buckets.exists(SERVICE, key):
+        report = json.loads(buckets.read(SERVICE, key))
+        report["limit_factor"] = factor * report.get("limit_factor", 1.0)
+        buckets.write(SERVICE, layout.detectability(output), json.dumps(report).encode())

@@ -13,6 +13,7 @@ from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_b
 from openlookout.buckets.errors import ObjectNotFoundError
 from openlookout.timeseries.reduce import BUCKETS_MAX, lined, lined_scores, listed
 from openlookout.views.local_copies import local_copy
+from openlookout.views.unsteady import steadied, unsteady_rows
 
 Span = tuple[int | None, int | None]
 Times = NDArray[np.int64]
@@ -69,10 +70,13 @@ def course(settings: BucketSettings, scratch: str, prefix: str, sensor: str, spa
 def shown_course(
     times: Times, measured: Floats, expected: tuple[Floats, Floats, Floats], span: tuple[int, int]
 ) -> dict[str, Any]:
-    """Give a course as charts take it; `expected` is with its low and high."""
+    """Give a course as charts take it; `expected` is with its low and high. `unsteady`: in how many rows it jumped."""
     start, end = span
     x, y = lined(times, measured, start, end)
-    band_x, middle, low, high = _banded(times, expected, start, end)
+    there = ~np.isnan(expected[0])
+    middle, low, high = (values[there] for values in expected)
+    jumpy = unsteady_rows(measured[there], (middle, low, high))
+    band_x, middle, low, high = _banded(times[there], steadied((middle, low, high), jumpy), start, end)
     return {
         "start": start // 1000,
         "end": end // 1000,
@@ -82,16 +86,15 @@ def shown_course(
         "expected": listed(middle),
         "low": listed(low),
         "high": listed(high),
+        "unsteady": int(jumpy.sum()),
     }
 
 
 def _banded(
     times: Times, band: tuple[Floats, Floats, Floats], start: int, end: int
 ) -> tuple[Times, Floats, Floats, Floats]:
-    """Reduce a band: of each bucket the mean of what is expected, the lowest low and the highest high."""
+    """Reduce a band without NaN: of each bucket the mean of what is expected, the lowest low and the highest high."""
     expected, low, high = band
-    there = ~np.isnan(expected)
-    times, expected, low, high = times[there], expected[there], low[there], high[there]
     if len(times) <= BUCKETS_MAX:
         return times, expected, low, high
     width = max(1, -(-(end - start + 1) // BUCKETS_MAX))

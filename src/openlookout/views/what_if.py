@@ -5,6 +5,7 @@ import json
 import os
 from bisect import bisect
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from openlookout.views.local_copies import local_copy
 
 MONTH_US = 365.25 / 12 * 86_400_000_000
 DAY_US = 86_400_000_000
+# One, and the one beside it: of a year of minutes each is 45 MB.
+RUNS_KEPT = 2
 FACTORS = tuple(np.linspace(FACTOR_MIN, FACTOR_MAX, 51).round(2).tolist())
 
 Job = Mapping[str, Any]
@@ -102,9 +105,15 @@ def _curve(kept: Kept, labels: Labels, factors: Sequence[float]) -> dict[str, li
 
 
 def _kept(settings: BucketSettings, scratch: str, run: Job) -> Kept:
+    return _parsed(settings, scratch, run["prefix"])
+
+
+@lru_cache(maxsize=RUNS_KEPT)
+def _parsed(settings: BucketSettings, scratch: str, prefix: str) -> Kept:
+    """What a run kept never changes, and who moves its limit asks again and again."""
     buckets = open_buckets(settings)
-    summary = local_copy(buckets, scratch, SERVICE, layout.what_if_summary(run["prefix"])).read_bytes()
-    return parse_kept(local_copy(buckets, scratch, SERVICE, layout.what_if_rows(run["prefix"])), summary)
+    summary = local_copy(buckets, scratch, SERVICE, layout.what_if_summary(prefix)).read_bytes()
+    return parse_kept(local_copy(buckets, scratch, SERVICE, layout.what_if_rows(prefix)), summary)
 
 
 def _labels(settings: BucketSettings, run: Job) -> tuple[Labels, str | None]:

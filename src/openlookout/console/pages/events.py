@@ -16,6 +16,11 @@ from openlookout.console.visit import Visit, page
 
 CHARTS_SHOWN, CHARTS_MAX = 3, 12
 SHARE_SHOWN_MIN = 0.001  # Less says nothing.
+UNSTEADY = (
+    "In part of this range what is expected is unsteady: so many sensors are off that it depends on which of them it "
+    "is taken from. There the line is the median of neighbouring rows, and the shaded range all that they "
+    "let expect."
+)
 
 
 @page("/models/{name}/versions/{number}/events/{key}")
@@ -106,7 +111,7 @@ def course_figure(read: Mapping[str, Any], event: Event) -> charts.Figure:
         "end": read["end"],
         "traces": traces if band_x else traces[2:],
         "ranges": ranges_shown([(event.start, event.end)], (read["start"], read["end"]), "event", "the event"),
-        "note": "" if read["x"] else "There is no reading in this range.",
+        "note": UNSTEADY if read["unsteady"] else "" if read["x"] else "There is no reading in this range.",
     }
 
 

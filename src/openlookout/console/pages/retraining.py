@@ -57,6 +57,7 @@ def retraining(visit: Visit, name: str) -> Response:
     return visit.render(
         "retraining.html",
         model=model,
+        factor=visit.console.what_ifs.factors(visit.caller, name).get(model.get("ActiveModelVersion", 0)),
         scheduler=scheduler_of(visit, name),
         schedule=known,
         history=history,

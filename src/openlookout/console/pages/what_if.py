@@ -15,6 +15,7 @@ from openlookout.console.visit import Notice, Visit, page
 from openlookout.console.what_if_ports import FACTOR_MAX, FACTOR_MIN, Run
 
 ALARMS_A_PAGE = 25
+FAILURES_TICKED_MAX = 8
 # What the two curves show, each beside the factor: traces of name, member and axis.
 CURVES = {
     "cost": (
@@ -176,9 +177,10 @@ def curve(visit: Visit, name: str) -> Response:
     at = {"x": [factor], "y": [read[CURVES[which][0][1]][read["factors"].index(factor)]]}
     traces.append({"name": f"× {factor:g}", **at, "kind": "marks", "symbol": "circle", "tone": "accent"})
     note = "" if read["n_labelled"] or which == "cost" else "Nothing is labelled in this stretch: label known failures."
-    return visit.figure(
-        {"x": {"kind": "number"}, "y": {"low": 0, "high": 1.05 * highest}, "traces": traces, "note": note}
-    )
+    y = {"low": 0, "high": 1.05 * highest}
+    if which == "gain" and highest <= FAILURES_TICKED_MAX:
+        y["step"] = 1  # There is no half of a failure.
+    return visit.figure({"x": {"kind": "number"}, "y": y, "traces": traces, "note": note})
 
 
 def factor_of(text: str | None) -> float:

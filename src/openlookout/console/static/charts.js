@@ -35,18 +35,20 @@
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: line.y, y1: line.y, line: { width: 1.5, dash: "dash", color: css("--bad") } });
     }
     const axis = { gridcolor: css("--grid"), linecolor: css("--line"), zeroline: false, tickfont: { size: 11 }, automargin: true };
-    const y = figure.y || {};
+    const y = figure.y || {}, isNumber = figure.x && figure.x.kind === "number"; // Of numbers the whole is there: no zoom.
+    const ticks = { tickangle: 0, nticks: Math.max(4, Math.floor(chart.plot.clientWidth / 80)) };
+    if (!isNumber && chart.plot.clientWidth < 500) ticks.tickformatstops = [{ dtickrange: [60000, 86400000 - 1], value: "%H:%M\n%b %-d" }]; // The year has no room.
     const result = {
       shapes, autosize: true, margin: { l: 48, r: 12, t: 8, b: 32 }, paper_bgcolor: "transparent", plot_bgcolor: "transparent",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--muted") },
       hovermode: "x unified", hoverlabel: { bgcolor: css("--panel"), bordercolor: css("--line"), font: { color: css("--ink") } },
       showlegend: figure.traces.length > 1, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-      dragmode: chart.drag ? "select" : "zoom", selectdirection: "h", newselection: { line: { color: css("--accent") } },
-      xaxis: { ...axis, type: figure.x && figure.x.kind === "number" ? "linear" : "date", title: figure.x && figure.x.title, range: figure.start === undefined ? undefined : [figure.start, figure.end] },
-      yaxis: { ...axis, title: y.title, type: y.log ? "log" : "linear", fixedrange: true, range: y.low === undefined || y.low === null ? undefined : [y.low, y.high] },
+      dragmode: chart.drag ? "select" : isNumber ? false : "zoom", selectdirection: "h", newselection: { line: { color: css("--accent") } },
+      xaxis: { ...axis, ...ticks, type: isNumber ? "linear" : "date", fixedrange: Boolean(isNumber), title: figure.x && figure.x.title, range: figure.start === undefined ? undefined : [figure.start, figure.end] },
+      yaxis: { ...axis, title: y.title, type: y.log ? "log" : "linear", dtick: y.step, fixedrange: true, range: y.low === undefined || y.low === null ? undefined : [y.low, y.high] },
       bargap: 0.02,
     };
-    if (figure.traces.some((trace) => trace.axis === 2)) result.yaxis2 = { ...axis, overlaying: "y", side: "right", fixedrange: true };
+    if (figure.traces.some((trace) => trace.axis === 2)) result.yaxis2 = { ...axis, overlaying: "y", side: "right", rangemode: "tozero", showgrid: false, fixedrange: true };
     return result;
   }
 
@@ -99,7 +101,7 @@
     chart.plot.on("plotly_selected", (chosen) => {
       if (chosen && chosen.range) picked(chart, toMs(chosen.range.x[0]), toMs(chosen.range.x[1]));
     });
-    chart.plot.on("plotly_doubleclick", () => zoom(chart, null, null));
+    chart.plot.on("plotly_doubleclick", () => { if (chart.figure.start !== undefined) zoom(chart, null, null); });
     chart.element.dataset.drawn = "yes";
   }
 

@@ -29,6 +29,11 @@
       open.querySelector("summary").focus();
     }
   });
+  // It also closes when the focus goes on, so that it lies over nothing that has it.
+  document.addEventListener("focusout", (event) => {
+    const open = event.target.closest("details.confirm[open]");
+    if (open && event.relatedTarget && !open.contains(event.relatedTarget)) open.open = false;
+  });
   // A box with data-checks="name" ticks all boxes of that name.
   document.addEventListener("change", (event) => {
     const name = event.target.dataset && event.target.dataset.checks;
