@@ -24,6 +24,7 @@ from openlookout.settings import Settings
 from openlookout.store.audit import records, verify_database
 from openlookout.store.database import Database
 from openlookout.store.score_tables import execution_scores
+from openlookout.store.alert_tables import alert
 from openlookout.store.tables import (
     accumulated,
     checkpoint,
@@ -330,3 +331,12 @@ def test_what_cannot_be_replayed_is_said_in_a_sentence(ended: Plant) -> None:
     with pytest.raises(ValueError, match="--from 'yesterday' is no moment: write 2026-10-07 or 2026-10-07T12:00Z"):
         moment("--from", "yesterday")
     assert moment("--to", "2026-10-07") == datetime(2026, 10, 7, tzinfo=UTC)
+
+
+def test_what_a_replay_finds_in_rows_since_the_start_of_its_scheduler_is_told_as_if_in_time(ended: Plant) -> None:
+    def told(name: str) -> list[tuple[str, str]]:
+        mine = alert.c.key.contains(f":{ended.scheduler(name)['id']}:")
+        return sorted((row["kind"], row["facts"]["started_at"]) for row in ended.rows(select(alert).where(mine)))
+
+    assert told("history") == told("intime")
+    assert [kind for kind, _ in told("history")] == ["event_ended", "event_started", "event_started"]
