@@ -21,10 +21,10 @@ from openlookout.cli_common import moment
 from openlookout.clock import ManualClock
 from openlookout.jobs.replay_request import ReplayRefused
 from openlookout.settings import Settings
+from openlookout.store.alert_tables import alert
 from openlookout.store.audit import records, verify_database
 from openlookout.store.database import Database
 from openlookout.store.score_tables import execution_scores
-from openlookout.store.alert_tables import alert
 from openlookout.store.tables import (
     accumulated,
     checkpoint,
