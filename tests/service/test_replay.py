@@ -19,6 +19,7 @@ from openlookout.app.replay import replay as run_replay
 from openlookout.app.service import running
 from openlookout.cli_common import moment
 from openlookout.clock import ManualClock
+from openlookout.jobs.engine import JobQueue
 from openlookout.jobs.replay_request import ReplayRefused
 from openlookout.settings import Settings
 from openlookout.store.alert_tables import alert
@@ -143,6 +144,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Plant:
         for name in ("intime", "late"):
             client.stop_inference_scheduler(InferenceSchedulerName=name)
             wait(lambda name=name: client.describe_inference_scheduler(InferenceSchedulerName=name))
+        # A job sweeps what it replaced when its rows are written: before that nobody may count what is left.
+        jobs = JobQueue(service.database)
+        until(lambda: not jobs.at_work())
         foreign = it.bucket / "out-history" / f"{FIRST:%Y-%m-%dT%H:%M:%SZ}" / "results.jsonl"
         foreign.parent.mkdir(parents=True)
         foreign.write_text("of the service before\n")
