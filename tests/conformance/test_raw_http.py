@@ -149,7 +149,7 @@ def test_unknown_members_are_ignored_at_every_depth(
     assert "nknown" not in answer.message
 
 
-def test_times_are_numbers_of_seconds_with_milliseconds(endpoint: Endpoint, plant: Plant, judge: Judge) -> None:
+def test_times_are_numbers_of_seconds_to_the_millisecond(endpoint: Endpoint, plant: Plant, judge: Judge) -> None:
     times = [
         (operation, member, number)
         for operation, request in (
@@ -165,7 +165,7 @@ def test_times_are_numbers_of_seconds_with_milliseconds(endpoint: Endpoint, plan
     ]
     assert len(times) >= 9
     for operation, member, number in times:
-        found = bool(re.fullmatch(rb"\d{9,10}\.\d{3}", number))
+        found = bool(re.fullmatch(rb"\d{9,10}\.\d{1,3}", number))
         judge.compare(f"raw:{operation}.{member.decode()}:time", "notebook", found, True)
 
 

@@ -442,11 +442,12 @@ def test_a_run_or_an_application_without_a_job_gets_one(idle: WhatIfs) -> None:
     with foundation.database.writing() as connection:
         row = {"id": "a" * 32, "model_id": "m", "version": 1, "data_start": START, "data_end": END, "attempt": 2}
         connection.execute(what_if.insert(), {**row, "status": "IN_PROGRESS", "created_at": END})
-        version = {"model_id": "m", "version": 3, "status": "IMPORT_IN_PROGRESS", "source_type": "IMPORT"}
+        # A number that no other test has: their jobs stay in this database.
+        version = {"model_id": "m", "version": 99, "status": "IMPORT_IN_PROGRESS", "source_type": "IMPORT"}
         version |= {"attempt": 0, "limit_factor": 1.2, "configuration": {}, "data_schema": "{}"}
         connection.execute(model_version.insert(), {**version, "created_at": END, "updated_at": END})
     assert Unfinished(foundation.database, foundation.queue).look() == 2
-    wanted = [engine.job_id("what-if", "a" * 32, 3), engine.job_id("apply-limit", "m.3", 1)]
+    wanted = [engine.job_id("what-if", "a" * 32, 3), engine.job_id("apply-limit", "m.99", 1)]
     assert foundation.queue.alive(wanted) == set(wanted)
     assert Unfinished(foundation.database, foundation.queue).look() == 0
 
