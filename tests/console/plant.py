@@ -193,7 +193,8 @@ def air_handler() -> Series:
     """15 days at 1 minute, of which the first 8 are normal."""
     path = DATA / "lbnl_ahu" / "mzvav-2-1.parquet"
     if not path.exists():
-        return simulated(START, 21_600, 18, AIR_STEP, ("Supply_Air_Temperature", "Fan_Speed", "Valve"))
+        names = ["Supply_Air_Temperature", "Mixed_Air_Temperature", *(f"Point_{number}" for number in range(3, 19))]
+        return simulated(START, 21_600, 18_000, AIR_STEP, names)
     frame = pl.read_parquet(path)
     names = {name: name.split(": ")[-1].replace(" ", "_").replace(",", "") for name in frame.columns}
     times = [START + i * AIR_STEP for i in range(len(frame))]
@@ -209,7 +210,8 @@ def reactor_series() -> Series:
     """5 days at 3 minutes, of which the first 3 are normal."""
     path = DATA / "tep" / "idv01.parquet"
     if not path.exists():
-        return simulated(REACTOR_START, 2_420, 52, REACTOR_STEP, ("xmeas", "xmv"))
+        names = [*(f"xmeas_{number}" for number in range(1, 42)), *(f"xmv_{number}" for number in range(1, 12))]
+        return simulated(REACTOR_START, 2_420, 1_620, REACTOR_STEP, names)
     frame = pl.read_parquet(path)
     times = [REACTOR_START + i * REACTOR_STEP for i in range(len(frame))]
     is_fault = (frame["label"].to_numpy() == 1) & (frame["is_train"].to_numpy() != 1)
@@ -221,15 +223,15 @@ def sensors_of(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select([name for name in frame.columns if name not in unused])
 
 
-def simulated(start: datetime, n_rows: int, n_sensors: int, step: timedelta, stems: tuple[str, ...]) -> Series:
-    """Sensors that follow the day and one another, with a shift in the last sixth."""
+def simulated(start: datetime, n_rows: int, first_fault: int, step: timedelta, names: list[str]) -> Series:
+    """Sensors that follow the day and one another, but one that stands still; with a shift of the first from a row on."""
     rng = np.random.default_rng(7)
     times = [start + i * step for i in range(n_rows)]
     day = 2 * np.pi * np.arange(n_rows) * (step / DAY)
-    load = np.sin(day)[:, None] * rng.uniform(0.5, 2, n_sensors) + rng.normal(0, 0.1, (n_rows, n_sensors))
-    is_fault = np.arange(n_rows) >= n_rows * 5 // 6
-    load[is_fault, 0] += 3
-    names = [f"{stems[i % len(stems)]}_{i // len(stems) + 1}" for i in range(n_sensors)]
+    load = np.sin(day)[:, None] * rng.uniform(0.5, 2, len(names)) + rng.normal(0, 0.1, (n_rows, len(names)))
+    is_fault = np.arange(n_rows) >= first_fault
+    load[is_fault, 0] += 6
+    load[:, -1] = 1
     return Series(times, pl.DataFrame(load, schema=names), ranges(times, is_fault))
 
 
