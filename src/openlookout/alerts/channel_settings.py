@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from openlookout.alerts.card import sample_message
 from openlookout.alerts.channels import channel_of
 from openlookout.alerts.delivery import envelope_of
 from openlookout.alerts.kinds import KINDS
-from openlookout.alerts.place import Place, Refused, check_name, mine, named, owner
+from openlookout.alerts.place import Place, Refused, check_name, forget, mine, named, owner
 from openlookout.alerts.sending import BadChannel, Rejected, Unreachable
 from openlookout.alerts.similar import time_text
 from openlookout.store.alert_tables import alert_channel, alert_delivery
@@ -149,10 +149,7 @@ def delete_channel(place: Place, name: str) -> None:
     Raises:
         Refused: there is none of that name.
     """
-    with place.writing() as connection:
-        if connection.execute(delete(alert_channel).where(named(place, alert_channel, name))).rowcount == 0:
-            raise Refused(f"there is no channel '{name}'")
-        place.note(connection, "DeleteAlertChannel", f"alert-channel/{name}", {})
+    forget(place, alert_channel, name, what="channel", operation="DeleteAlertChannel", kind="alert-channel")
 
 
 def channels(place: Place) -> list[ChannelView]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, delete
 
 from openlookout.store.audit import Entry, note
 from openlookout.store.database import Database
@@ -100,3 +100,15 @@ def mine(place: Place, table: Table) -> Any:
 def named(place: Place, table: Table, name: str) -> Any:
     """The condition that a row is this account's and has the name."""
     return mine(place, table) & (table.c.name == name)
+
+
+def forget(place: Place, table: Table, name: str, *, what: str, operation: str, kind: str) -> None:
+    """Delete the row of a name and record it; `what` it is in words, `kind` in the log.
+
+    Raises:
+        Refused: there is none of that name.
+    """
+    with place.writing() as connection:
+        if connection.execute(delete(table).where(named(place, table, name))).rowcount == 0:
+            raise Refused(f"there is no {what} '{name}'")
+        place.note(connection, operation, f"{kind}/{name}", {})

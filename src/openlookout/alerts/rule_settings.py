@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from openlookout.alerts.maintenance import BadMaintenance, Maintenance, checked
 from openlookout.alerts.muting import window_of
 from openlookout.alerts.persistence import Rule
-from openlookout.alerts.place import Place, Refused, check_name, mine, named, owner
+from openlookout.alerts.place import Place, Refused, check_name, forget, mine, named, owner
 from openlookout.store.alert_tables import alert_rule, maintenance
 from openlookout.store.tables import model
 
@@ -114,10 +114,7 @@ def delete_maintenance(place: Place, name: str) -> None:
     Raises:
         Refused: there is none of that name.
     """
-    with place.writing() as connection:
-        if connection.execute(delete(maintenance).where(named(place, maintenance, name))).rowcount == 0:
-            raise Refused(f"there is no maintenance window '{name}'")
-        place.note(connection, "DeleteMaintenance", f"maintenance/{name}", {})
+    forget(place, maintenance, name, what="maintenance window", operation="DeleteMaintenance", kind="maintenance")
 
 
 def maintenances(place: Place) -> list[tuple[Maintenance, str | None]]:
