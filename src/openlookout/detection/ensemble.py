@@ -26,6 +26,7 @@ from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.holding import holding, twice
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import REACH_ROWS, Member, Scored
+from openlookout.detection.modes import DOUBLINGS, Modes, settled
 from openlookout.detection.rows import on_one_thread, smoothed, times
 from openlookout.detection.scaling import Scaling
 
@@ -66,15 +67,28 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Familiar:
+    """What decides in rows that are settled in a mode that training knows: `calibration` and `deciding` as those of the
+    ensemble, from rows in such modes alone. `scale`: what its scores are multiplied with to be held against the
+    ensemble's limits.
+    """
+
+    modes: Modes
+    calibration: Calibration
+    deciding: Floats
+    scale: float
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """A fitted detector.
 
     `views`: deviations with the levels of wandering sensors, and, where any wanders, without. Over the members of all
     views: `calibration`, and the weights (n_members,) of who decides and of who orders rows, `deciding` and `ranking`,
     each summing to 1. `limit`, `peak_limit`: what the deciding score exceeds for two rows, or for one, when an alarm
-    begins. `span`: over how many rows what members say is smoothed for that, 1 for not at all. `extremes`: readings
-    that alarm by themselves. `drifting`: how far sensors that wander go, and alarm beyond. `expectation`: what events
-    are explained with.
+    begins. `span`: over how many rows what members say is smoothed for that, 1 for not at all. `familiar`: who decides,
+    and how, in known modes; None where training has no change of regime. `extremes`: readings that alarm by themselves.
+    `drifting`: how far sensors that wander go, and alarm beyond. `expectation`: what events are explained with.
     """
 
     scaling: Scaling
@@ -86,6 +100,7 @@ class Ensemble:
     limit: float
     peak_limit: float
     span: int
+    familiar: Familiar | None
     extremes: Extremes
     drifting: Drifting
     expectation: Expectation
@@ -99,16 +114,19 @@ class Ensemble:
         return scores, state
 
     def units(self, readings: Floats, segment: Integers) -> Floats:
-        """(n_rows, n_members): what each member says of rows, scored at once."""
+        """(n_rows, n_units): what `score_and_units` gives, of rows scored at once."""
         return self.score_and_units(readings, segment)[1]
 
     def score_and_units(
         self, readings: Floats, segment: Integers, state: State | None = None
     ) -> tuple[Scores, Floats, State]:
-        """Give what `score` gives, and between them what each member says of the rows, (n_rows, n_members)."""
+        """Give what `score` gives, and between them what each member says of the rows, (n_rows, n_units).
+
+        Where modes are known, it is said again in the units that hold there, and last whether the row is in one.
+        """
         state = self._fresh() if state is None else state
         anomaly, contribution = np.full(len(readings), np.nan), np.zeros((len(readings), self.n_sensors))
-        steady, units = np.empty(readings.shape, np.float32), np.empty((len(readings), len(self.deciding)))
+        steady, units = np.empty(readings.shape, np.float32), np.empty((len(readings), self.n_units))
         anyway = np.empty(len(readings), np.bool_)
         with on_one_thread():
             for first in range(0, len(readings), CHUNK_ROWS):
@@ -118,10 +136,42 @@ class Ensemble:
                 steady[rows], anyway[rows] = chunk.steady, chunk.anyway
         return Scores(anomaly, contribution, steady, anyway), units, state
 
+    @property
+    def n_units(self) -> int:
+        n = len(self.deciding)
+        return n if self.familiar is None else 2 * n + 1
+
+    def decides(self, units: Floats, segment: Integers, span: int) -> Floats:
+        """(n_rows,): what is held against the limits, of units (n_rows, n_units) smoothed over `span` rows."""
+        return self.weighed(self.spanned(units, segment, span))
+
+    def spanned(self, units: Floats, segment: Integers, span: int) -> Floats:
+        """(n_rows, n_units): what members say of the last rows, and whether the row itself is in a known mode."""
+        if self.familiar is None:
+            return spanned(units, segment, span)
+        return np.column_stack([spanned(units[:, :-1], segment, span), units[:, -1]])
+
+    def weighed(self, units: Floats) -> Floats:
+        """(n_rows,): what is held against the limits."""
+        n = len(self.deciding)
+        scores = decided(units[:, :n], self.deciding)
+        if self.familiar is None:
+            return scores
+        known = self.familiar.scale * decided(units[:, n:-1], self.familiar.deciding)
+        return np.where(units[:, -1] > 0, known, scores)
+
+    def _weights(self, units: Floats) -> Floats:
+        """(n_rows, n_members): how much of the decision is each member's."""
+        n = len(self.deciding)
+        if self.familiar is None:
+            return units * self.deciding
+        return np.where(units[:, -1:] > 0, units[:, n:-1] * self.familiar.deciding, units[:, :n] * self.deciding)
+
     def _fresh(self) -> State:
         return {
             "features": np.empty((0, len(self.views) * self.n_sensors)),
-            "units": np.empty((0, len(self.deciding))),
+            "units": np.empty((0, self.n_units)),
+            "strange": np.empty(0, np.bool_),
             "segments": np.empty(0, np.int64),
             "segment": np.array(-1),
             "is_over": np.zeros((), np.bool_),
@@ -132,7 +182,7 @@ class Ensemble:
         }
 
     def _chunk(self, readings: Floats, segment: Integers, state: State) -> tuple[Scores, Floats, State]:
-        """Give the scores, what each member says (n_rows, n_members), and the state."""
+        """Give the scores, what each member says (n_rows, n_units), and the state."""
         missing = np.isnan(readings)
         before = len(state["segments"])
         deviations = self.scaling.deviations(readings)
@@ -140,13 +190,14 @@ class Ensemble:
         features = np.vstack([state["features"], fresh])
         segments = np.concatenate([state["segments"], segment])
         scored = self._members(features, segments)
-        now = self.calibration.units(np.column_stack([score for score, _ in scored])[before:])
-        units = np.vstack([state["units"], now])
-        ranking = ranked(units, segments, self.ranking)[before:]
-        smooth = smoothed(units, segments, HOLDING_SPAN)[before:]
-        deciding = decided(spanned(units, segments, self.span)[before:], self.deciding)
+        raw = np.column_stack([score for score, _ in scored])[before:]
+        strange = np.concatenate([state["strange"], self._strange(features, segments, before)])
+        units = np.vstack([state["units"], self._said(raw, strange, segments)])
+        ranking = ranked(units[:, : len(self.deciding)], segments, self.ranking)[before:]
+        deciding = self.weighed(self.spanned(units, segments, self.span)[before:])
         over = deciding > self.limit
-        held = decided(smooth, self.deciding) > HOLDING_SHARE * self.limit
+        smooth = self.spanned(units, segments, HOLDING_SPAN)[before:]
+        held = self.weighed(smooth) > HOLDING_SHARE * self.limit
         goes_on = bool(len(segment)) and bool(segment[0] == state["segment"])
         begins = (deciding > self.peak_limit) | twice(over, segment, before=bool(state["is_over"]) or not goes_on)
         alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_alarm"]))
@@ -155,16 +206,21 @@ class Ensemble:
         drifts, told, drift = self.drifting.alarms(deviations, steady, self.levels, segment, state, goes_on=goes_on)
         anyway = drifts | twice(far, segment, before=bool(state["is_far"]) or not goes_on)
         anomaly = np.where(missing.all(axis=1), np.nan, two_tiers(alarm | anyway, ranking, self.limit))
-        contribution = _contribution([share[before:] for _, share in scored], smooth * self.deciding, missing)
+        contribution = _contribution([share[before:] for _, share in scored], self._weights(smooth), missing)
         told += beyond
         led = told.any(axis=1)
         contribution[led] = (contribution[led] + told[led] / told[led].sum(axis=1)[:, None]) / 2
         keep = max(len(segments) - REACH_ROWS, 0)
-        kept = {"features": features[keep:], "units": units[keep:], "segments": segments[keep:]}
+        kept = {
+            "features": features[keep:],
+            "units": units[keep:],
+            "segments": segments[keep:],
+            "strange": strange[keep:],
+        }
         ends = {"segment": segment, "is_over": over, "is_alarm": alarm, "is_far": far}
         last = {name: values[-1:].reshape(()) for name, values in ends.items()} if len(segment) else {}
         scores = Scores(anomaly, contribution, steady.astype(np.float32), anyway)
-        return scores, now, {**state, **kept, **last, **levels, **drift}
+        return scores, units[before:], {**state, **kept, **last, **levels, **drift}
 
     def _features(self, deviations: Floats, segment: Integers, state: State) -> tuple[Floats, Floats, State]:
         """(n_rows, n_views * n_sensors): what each view sees, the steadied deviations, and the state of the levels."""
@@ -173,6 +229,22 @@ class Ensemble:
         seen = (np.where(self.levels.is_free, steady, deviations), steady)
         views = zip(self.views, seen, strict=False)
         return np.hstack([view.imputing.completed(values, missing) for view, values in views]), steady, levels
+
+    def _strange(self, features: Floats, segments: Integers, before: int) -> Booleans:
+        """(n_rows,): which of the rows after the first `before` are in no known mode."""
+        if self.familiar is None:
+            return np.zeros(len(segments) - before, bool)
+        first = max(before - 2**DOUBLINGS, 0)
+        seen = features[first:, : self.n_sensors]
+        return self.familiar.modes.strange(seen, segments[first:])[before - first :]
+
+    def _said(self, raw: Floats, strange: Booleans, segments: Integers) -> Floats:
+        """(n_rows, n_units): what members say of the rows that `raw` (n_rows, n_members) is of, the last ones."""
+        said = self.calibration.units(raw)
+        if self.familiar is None:
+            return said
+        known = settled(strange, segments)[len(segments) - len(raw) :]
+        return np.column_stack([said, self.familiar.calibration.units(raw), known])
 
     def _members(self, features: Floats, segment: Integers) -> list[Scored]:
         """What each member says; of many readings several members at once, each on a thread of its own."""

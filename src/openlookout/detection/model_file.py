@@ -16,16 +16,17 @@ import numpy as np
 
 from openlookout.detection.choosing import SPANS
 from openlookout.detection.drifting import Drifting
-from openlookout.detection.ensemble import Calibration, Ensemble, View
+from openlookout.detection.ensemble import Calibration, Ensemble, Familiar, View
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.extremes import Extremes
 from openlookout.detection.gaussian import Gaussian
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import Lagged, Level, Tails, Windowed
+from openlookout.detection.modes import Modes
 from openlookout.detection.scaling import Scaling
 
 FORMAT = "openlookout-model"
-VERSION = 7
+VERSION = 8
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
@@ -37,6 +38,8 @@ KINDS: dict[str, type[Any]] = {
         Scaling,
         Levels,
         Calibration,
+        Modes,
+        Familiar,
         Drifting,
         Expectation,
         Extremes,
@@ -87,6 +90,7 @@ def save(detector: Ensemble) -> bytes:
         "drifting": _put(detector.drifting, "drifting", arrays),
         "expectation": _put(detector.expectation, "expectation", arrays),
         "calibration": _put(detector.calibration, "calibration", arrays),
+        "familiar": None if detector.familiar is None else _put(detector.familiar, "familiar", arrays),
         "views": [_put_view(view, f"view{i}", arrays) for i, view in enumerate(detector.views)],
     }
     out = io.BytesIO()
@@ -118,6 +122,7 @@ def load(content: bytes) -> Ensemble:
             float.fromhex(description["limit"]),
             float.fromhex(description["peak_limit"]),
             _span(description["span"]),
+            None if description["familiar"] is None else _take(description["familiar"], arrays),
             _take(description["extremes"], arrays),
             _take(description["drifting"], arrays),
             _take(description["expectation"], arrays),

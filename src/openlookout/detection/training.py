@@ -14,6 +14,7 @@ from openlookout.detection.ensemble import (
     HOLDING_SPAN,
     Calibration,
     Ensemble,
+    Familiar,
     View,
     decided,
     spanned,
@@ -24,7 +25,7 @@ from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.holding import holding, twice
 from openlookout.detection.levels import Levels, fit_levels
 from openlookout.detection.members import Member, fit_lagged, fit_level, fit_tails, fit_windowed
-from openlookout.detection.rows import smoothed
+from openlookout.detection.modes import Modes, fit_modes
 from openlookout.detection.scaling import Scaling, fit_scaling
 
 TRAINING_ROWS_MIN = 200
@@ -41,7 +42,11 @@ WIDTH_MIN = 0.5
 LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE = 0.995, 0.9995
 # One odd block must not blind the whole: its own peak is nearly the most that the limit can be.
 PEAK_EXCESS_MAX = 1.15
-T_95 = 2.132  # Student's t, one-sided 95 %, BLOCKS - 1 degrees of freedom.
+# Student's t, one-sided 95 %, of 4 to 19 degrees of freedom: one less than there are blocks.
+T_95 = (
+    *(2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796),
+    *(1.782, 1.771, 1.761, 1.753, 1.746, 1.740, 1.734, 1.729),
+)
 # Few rows do not show all that is normal: the limit is wider by this many rows over the rows of training.
 SHORT_ROWS = 25
 # A member whose held-out blocks score so many times what it gives rows that it knows decides less, down to hardly.
@@ -52,6 +57,11 @@ KNOWN_MIN = 0.3
 # Members that see the levels decide less, down to this, where they are unsteady in most blocks, as on sensors that
 # wander: held-out blocks lie between others, the future does not. One odd block is a regime that training knows.
 LEVEL_WEIGHT = 0.15
+# Where the worst block scores so many times what the median one does (by the votes' geometric mean), training holds a
+# change of regime. What scores mean in modes that stayed is then learned from shorter blocks, one as long as the least
+# that makes a mode known; of those that lie in known modes for half or more, at least as many as there are long ones.
+CHANGED_RATIO = 3.0
+MODE_BLOCKS, MODE_SHARE_MIN = 20, 0.5
 
 Fit = Callable[[Floats, Integers, Booleans], Member | None]
 
@@ -77,9 +87,12 @@ STEADIED_CANDIDATES = tuple(each for each in CANDIDATES if each.decides)
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A view; of its members the candidates, held-out scores (n_rows, n), and what each gives rows that it knows."""
+    """A view with what it sees, (n_rows, n_sensors); of its members the candidates, held-out scores (n_rows, n), and
+    what each gives rows that it knows.
+    """
 
     view: View
+    features: Floats
     candidates: Sequence[Candidate]
     held_out: Floats
     known: Floats
@@ -89,12 +102,13 @@ class _Fitted:
 class _Judged:
     """What is known of normal rows once the members are fitted, from which who decides, and when, is told.
 
-    `units` (n_rows, n_members): held-out scores of the rows in `blocks`; `segment` (n_rows,). `worst`,
-    `typical`: how many times the score of the worst and of the median block is that of known rows. `n_normal`: all rows
-    of training.
+    `units` (n_rows, n_members): held-out scores of the rows in `blocks`, as `calibration` tells; `segment` (n_rows,).
+    `worst`, `typical`: how many times the score of the worst and of the median block is that of known rows. `n_normal`:
+    all rows of training.
     """
 
     fitted: Sequence[_Fitted]
+    calibration: Calibration
     units: Floats
     segment: Integers
     blocks: Sequence[Integers]
@@ -112,6 +126,19 @@ class _Judged:
             for share in (LIMIT_QUANTILE, PEAK_LIMIT_QUANTILE)
         )
         return deciding, limit, max(limit, peak_limit)
+
+
+@dataclass(frozen=True)
+class _KnownModes:
+    """What is known of rows in known modes, `is_known` (n_rows,), besides."""
+
+    modes: Modes
+    judged: _Judged
+    is_known: Booleans
+
+    def familiar(self, option: Option, limit: float) -> Familiar:
+        deciding, own, _ = self.judged.decide(option)
+        return Familiar(self.modes, self.judged.calibration, deciding, limit / own)
 
 
 def fit(readings: Floats, normal: Booleans, segment: Integers, anomalous: Booleans | None = None) -> Ensemble:
@@ -148,14 +175,8 @@ def fit_judged(
     fitted = [_fit_view(np.where(scaling.is_constant, steady, plain), stretch, used, blocks, CANDIDATES)]
     if levels.any_wanders:
         fitted.append(_fit_view(steady, stretch, used, blocks, STEADIED_CANDIDATES))
-    held_out = np.hstack([each.held_out for each in fitted])
-    quantiles, peaks = (_quantiles(held_out, blocks, share) for share in (CALIBRATION_QUANTILE, PEAK_QUANTILE))
-    # A member's unit is that of its worst block, so that one that drifts counts for less.
-    unit = np.maximum(quantiles.max(axis=0), CALIBRATION_MIN)
-    calibration = Calibration(unit, np.maximum(np.log(np.maximum(peaks.max(axis=0) / unit, 1.0)), WIDTH_MIN))
-    known = np.maximum(np.concatenate([each.known for each in fitted]), KNOWN_MIN)
-    units = calibration.units(held_out)
-    judged = _Judged(fitted, units, stretch, blocks, unit / known, np.median(quantiles, axis=0) / known, n_normal)
+    judged = _judge(fitted, np.hstack([each.held_out for each in fitted]), stretch, blocks, n_normal)
+    known = _known_modes(judged, used, scaling.is_constant)
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks, is_constant=scaling.is_constant
     )
@@ -166,41 +187,54 @@ def fit_judged(
         scaling,
         levels,
         views,
-        calibration,
+        judged.calibration,
         deciding,
         ranking,
         limit,
         peak_limit,
         PLAIN.span,
+        None if known is None else known.familiar(PLAIN, limit),
         extremes,
         drifting,
         expectation,
     )
     failures = [] if anomalous is None else failures_of(anomalous, segment)
-    choice = _chosen(detector, judged, readings, segment, failures)
-    deciding, limit, peak_limit = judged.decide(choice.option)
-    chosen = replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit, span=choice.option.span)
-    return chosen, choice.left_out
+    choice = _chosen(detector, (judged, known), readings, segment, failures)
+    return _with_option(detector, judged, known, choice.option), choice.left_out
+
+
+def _with_option(detector: Ensemble, judged: _Judged, known: _KnownModes | None, option: Option) -> Ensemble:
+    deciding, limit, peak_limit = judged.decide(option)
+    familiar = None if known is None else known.familiar(option, limit)
+    return replace(detector, deciding=deciding, limit=limit, peak_limit=peak_limit, span=option.span, familiar=familiar)
 
 
 def _chosen(
-    detector: Ensemble, judged: _Judged, readings: Floats, segment: Integers, failures: Sequence[tuple[int, int]]
+    detector: Ensemble,
+    judged: tuple[_Judged, _KnownModes | None],
+    readings: Floats,
+    segment: Integers,
+    failures: Sequence[tuple[int, int]],
 ) -> Choice:
     """What the failures choose."""
     if len(failures) < FAILURES_MIN:
         return Choice(PLAIN, None)
-    units, last = detector.units(readings, segment), smoothed(judged.units, judged.segment, HOLDING_SPAN)
-    normal = np.concatenate(judged.blocks)
+    plain, known = judged
+    units, held_out = detector.units(readings, segment), plain.units
+    if known is not None:
+        held_out = np.column_stack([held_out, known.judged.units, known.is_known])
+    last = detector.spanned(held_out, plain.segment, HOLDING_SPAN)
+    normal = np.concatenate(plain.blocks)
 
     def alarms(option: Option) -> tuple[Booleans, Booleans]:
-        deciding, limit, peak_limit = judged.decide(option)
+        tried = _with_option(detector, plain, known, option)
 
         def begin(units: Floats, segment: Integers) -> Booleans:
-            scores = decided(spanned(units, segment, option.span), deciding)
-            return (scores > peak_limit) | twice(scores > limit, segment, before=True)
+            scores = tried.decides(units, segment, option.span)
+            return (scores > tried.peak_limit) | twice(scores > tried.limit, segment, before=True)
 
-        held = decided(last, deciding) > HOLDING_SHARE * limit
-        false = holding(begin(judged.units, judged.segment), held, judged.segment, goes_on=False)
+        held = tried.weighed(last) > HOLDING_SHARE * tried.limit
+        false = holding(begin(held_out, plain.segment), held, plain.segment, goes_on=False)
         return begin(units, segment), false[normal]
 
     return choose(alarms, failures, len(CANDIDATES))
@@ -258,7 +292,41 @@ def _fit_view(
             taken.append(candidate)
             held_out.append(_held_out(candidate.fit, features, segment, use, blocks))
             known.append(np.nanquantile(member.score(features, segment)[0][use], CALIBRATION_QUANTILE))
-    return _Fitted(View(imputing, tuple(members)), taken, np.column_stack(held_out), np.array(known))
+    return _Fitted(View(imputing, tuple(members)), features, taken, np.column_stack(held_out), np.array(known))
+
+
+def _judge(
+    fitted: Sequence[_Fitted], held_out: Floats, segment: Integers, blocks: Sequence[Integers], n_normal: int
+) -> _Judged:
+    """Tell what scores mean from those of rows in blocks that were held out, (n_rows, n_members)."""
+    quantiles, peaks = (_quantiles(held_out, blocks, share) for share in (CALIBRATION_QUANTILE, PEAK_QUANTILE))
+    # A member's unit is that of its worst block, so that one that drifts counts for less.
+    unit = np.maximum(quantiles.max(axis=0), CALIBRATION_MIN)
+    calibration = Calibration(unit, np.maximum(np.log(np.maximum(peaks.max(axis=0) / unit, 1.0)), WIDTH_MIN))
+    known = np.maximum(np.concatenate([each.known for each in fitted]), KNOWN_MIN)
+    typical = np.median(quantiles, axis=0) / known
+    return _Judged(fitted, calibration, calibration.units(held_out), segment, blocks, unit / known, typical, n_normal)
+
+
+def _known_modes(judged: _Judged, used: Booleans, is_constant: Booleans) -> _KnownModes | None:
+    """Tell what scores mean in known modes, if training holds a change of regime and enough rows in them."""
+    fitted, segment = judged.fitted, judged.segment
+    votes = np.array([candidate.decides for each in fitted for candidate in each.candidates])
+    if np.log(judged.worst / judged.typical) @ votes < np.log(CHANGED_RATIO) * votes.sum():
+        return None
+    blocks = [np.asarray(block) for block in np.array_split(np.flatnonzero(used), MODE_BLOCKS)]
+    modes, is_known = fit_modes(fitted[0].features, segment, used, is_constant, blocks)
+    inside = [block[is_known[block]] for block in blocks if is_known[block].mean() >= MODE_SHARE_MIN]
+    if len(inside) < BLOCKS:
+        return None
+    held_out = [
+        # Who has no vote is not asked again.
+        _held_out(candidate.fit, each.features, segment, used, blocks) if candidate.decides else before
+        for each in fitted
+        for candidate, before in zip(each.candidates, each.held_out.T, strict=True)
+    ]
+    own = _judge(fitted, np.column_stack(held_out), segment, inside, judged.n_normal)
+    return _KnownModes(modes, own, is_known)
 
 
 def _deciding(fitted: Sequence[_Fitted], worst: Floats, typical: Floats, option: Option) -> Floats:
@@ -307,7 +375,7 @@ def _held_out(fit_member: Fit, features: Floats, segment: Integers, use: Boolean
     return out
 
 
-def _quantiles(held_out: Floats, blocks: list[Integers], share: float) -> Floats:
+def _quantiles(held_out: Floats, blocks: Sequence[Integers], share: float) -> Floats:
     """(n_blocks, n_members): a quantile of each member's scores in each held-out block."""
     out = np.full((len(blocks), held_out.shape[1]), CALIBRATION_MIN)
     for number, block in enumerate(blocks):
@@ -321,5 +389,5 @@ def _quantiles(held_out: Floats, blocks: list[Integers], share: float) -> Floats
 def _limit(reached: Sequence[float]) -> float:
     """What a block of normal rows hardly exceeds, from what each did: a one-sided prediction limit."""
     peaks = np.log(reached)
-    limit = peaks.mean() + T_95 * peaks.std(ddof=1) * np.sqrt(1 + 1 / len(peaks))
+    limit = peaks.mean() + T_95[len(peaks) - BLOCKS] * peaks.std(ddof=1) * np.sqrt(1 + 1 / len(peaks))
     return float(np.exp(min(limit, peaks.max() + np.log(PEAK_EXCESS_MAX))))

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers, Scores
-from openlookout.detection.ensemble import HOLDING_SHARE, HOLDING_SPAN, Ensemble, decided, spanned
+from openlookout.detection.ensemble import HOLDING_SHARE, HOLDING_SPAN, Ensemble
 from openlookout.detection.evaluate import Label, Labels
 from openlookout.detection.holding import holding
-from openlookout.detection.rows import smoothed
 
 # What the limits may be multiplied with.
 FACTOR_MIN, FACTOR_MAX = 0.5, 3.0
@@ -61,10 +60,10 @@ class Deciding:
 
 def deciding(detector: Ensemble, scores: Scores, units: Floats, segment: Integers) -> Deciding:
     """Give what decides, from what `score_and_units` gave for rows (n_rows,) scored at once, without a state."""
-    score = decided(spanned(units, segment, detector.span), detector.deciding)
+    score = detector.decides(units, segment, detector.span)
     before = np.full_like(score, np.inf)
     before[1:] = np.where(segment[1:] == segment[:-1], score[:-1], np.inf)
-    held = decided(smoothed(units, segment, HOLDING_SPAN), detector.deciding)
+    held = detector.decides(units, segment, HOLDING_SPAN)
     nowhere, is_scored = np.zeros(len(score), bool), ~np.isnan(scores.anomaly)
     found = Deciding(score, before, held, is_scored, nowhere, segment, detector.limit, detector.peak_limit)
     return replace(found, anyway=scores.anyway | (scores.alarm & ~found.alarm(1.0)))
