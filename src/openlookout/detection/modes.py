@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openlookout.detection.contract import Booleans, Floats, Integers
-from openlookout.detection.members import REACH_ROWS, WINDOW_ROWS_MIN
+from openlookout.detection.members import REACH_ROWS
 from openlookout.detection.rows import window_sums
 
 # A row is where the mean of its last 32 rows is; how far sensors usually spread is told by 128 rows.
@@ -42,9 +42,9 @@ class Modes:
     n_near: int
 
     def strange(self, features: Floats, segment: Integers) -> Booleans:
-        """(n_rows,): rows in no known mode, or between modes; not the first few of a segment, which cannot tell."""
+        """(n_rows,): rows in no known mode, or between modes; not the first 31 of a segment, which cannot tell."""
         rows, means, count = self.seen(features, segment)
-        told = count >= WINDOW_ROWS_MIN
+        told = count == 2**DOUBLINGS
         out = np.zeros(len(rows), bool)
         out[told] = ~(self.calm(rows[told], means[told]) & self.near(means[told], self.levels))
         return out
@@ -81,7 +81,7 @@ def settled(strange: Booleans, segment: Integers) -> Booleans:
     """(n_rows,): rows in a known mode, and none of all that members look back on was strange."""
     counted = np.column_stack([np.ones(len(strange)), strange])
     n_rows, n_strange = window_sums(counted, segment, REACH_ROWS.bit_length() - 1).T
-    known: Booleans = (n_rows >= WINDOW_ROWS_MIN) & (n_strange == 0)
+    known: Booleans = (n_rows >= 2**DOUBLINGS) & (n_strange == 0)
     return known
 
 
@@ -109,4 +109,4 @@ def fit_modes(
         # The means of the first rows after a block still hold it.
         others = (taken < block[0]) | (taken >= block[-1] + 2**DOUBLINGS)
         strange[block] |= ~modes.near(means[block], modes.levels[others])
-    return modes, settled(strange & (told >= WINDOW_ROWS_MIN), segment)
+    return modes, settled(strange & (told == 2**DOUBLINGS), segment)

@@ -316,15 +316,19 @@ def _known_modes(judged: _Judged, used: Booleans, is_constant: Booleans) -> _Kno
         return None
     blocks = [np.asarray(block) for block in np.array_split(np.flatnonzero(used), MODE_BLOCKS)]
     modes, is_known = fit_modes(fitted[0].features, segment, used, is_constant, blocks)
-    inside = [block[is_known[block]] for block in blocks if is_known[block].mean() >= MODE_SHARE_MIN]
-    if len(inside) < BLOCKS:
+    blocks = [block for block in blocks if is_known[block].mean() >= MODE_SHARE_MIN]
+    if len(blocks) < BLOCKS:
         return None
+    judged_here = np.zeros(len(is_known), bool)
+    judged_here[np.concatenate(blocks)] = True
+    is_known &= judged_here
     held_out = [
         # Who has no vote is not asked again.
         _held_out(candidate.fit, each.features, segment, used, blocks) if candidate.decides else before
         for each in fitted
         for candidate, before in zip(each.candidates, each.held_out.T, strict=True)
     ]
+    inside = [block[is_known[block]] for block in blocks]
     own = _judge(fitted, np.column_stack(held_out), segment, inside, judged.n_normal)
     return _KnownModes(modes, own, is_known)
 
