@@ -1,0 +1,56 @@
+"""Answers as a client reads them, compiled from the definition: for those who ask within the process.
+
+What an operation gives is for the encoder. Whoever asks without a socket sees what clients see: the answer as it is
+written, read again.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Reader = Callable[[Any], Any]
+
+
+def compile_answers(definition: Mapping[str, Any]) -> dict[str, Reader]:
+    """Give, for each operation, the function that reads its parsed answer.
+
+    Times are datetimes; members that the answer has not are None; what the definition does not name is dropped.
+    """
+    shapes = definition["shapes"]
+    return {
+        name: _reader(operation["output"]["shape"], shapes) if "output" in operation else _nothing
+        for name, operation in definition["operations"].items()
+    }
+
+
+def _nothing(_parsed: Any) -> dict[str, Any]:
+    return {}
+
+
+def _reader(name: str, shapes: Mapping[str, Any]) -> Reader:
+    shape = shapes[name]
+    kind = shape["type"]
+    if kind == "structure":
+        return _structure({member: _reader(of["shape"], shapes) for member, of in shape["members"].items()})
+    if kind == "list":
+        item = _reader(shape["member"]["shape"], shapes)
+        return lambda parsed: [item(one) for one in parsed]
+    if kind == "timestamp":
+        return lambda seconds: EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+    return float if kind in {"float", "double"} else _as_it_is
+
+
+def _structure(members: Mapping[str, Reader]) -> Reader:
+    def read(parsed: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            member: None if (given := parsed.get(member)) is None else reader(given)
+            for member, reader in members.items()
+        }
+
+    return read
+
+
+def _as_it_is(parsed: Any) -> Any:
+    return parsed
