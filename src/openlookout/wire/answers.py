@@ -13,10 +13,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Reader = Callable[[Any], Any]
 
 
+class Read(dict[str, Any]):
+    """What was read of a structure: a member that it has not is absent, and None to whoever asks for it."""
+
+    def __missing__(self, member: str) -> None:
+        return None
+
+
 def compile_answers(definition: Mapping[str, Any]) -> dict[str, Reader]:
     """Give, for each operation, the function that reads its parsed answer.
 
-    Times are datetimes; members that the answer has not are None; what the definition does not name is dropped.
+    Times are datetimes; what the definition does not name is dropped.
     """
     shapes = definition["shapes"]
     return {
@@ -25,8 +32,8 @@ def compile_answers(definition: Mapping[str, Any]) -> dict[str, Reader]:
     }
 
 
-def _nothing(_parsed: Any) -> dict[str, Any]:
-    return {}
+def _nothing(_parsed: Any) -> Read:
+    return Read()
 
 
 def _reader(name: str, shapes: Mapping[str, Any]) -> Reader:
@@ -43,11 +50,8 @@ def _reader(name: str, shapes: Mapping[str, Any]) -> Reader:
 
 
 def _structure(members: Mapping[str, Reader]) -> Reader:
-    def read(parsed: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            member: None if (given := parsed.get(member)) is None else reader(given)
-            for member, reader in members.items()
-        }
+    def read(parsed: Mapping[str, Any]) -> Read:
+        return Read((member, members[member](given)) for member, given in parsed.items() if member in members)
 
     return read
 
