@@ -81,6 +81,7 @@ class _Connection(asyncio.Protocol):
             head = bytes(self._buffer[:end]).lower()
             self._body_at = end + 4
             self._is_ok = head.startswith(b"http/1.1 200")
+            self._is_last = b"\r\nconnection: close" in head
             self._needed = self._body_at + int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
         if len(self._buffer) < self._needed:
             return
@@ -91,7 +92,7 @@ class _Connection(asyncio.Protocol):
         self.n_bytes += len(body)
         if not self._is_ok or not self._exchange.is_right(body):
             self.wrong.append(bytes(self._buffer[:2000]))
-        if now < self._until:
+        if now < self._until and not self._is_last:
             self._send()
         else:
             self._transport.close()

@@ -5,6 +5,7 @@ import itertools
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,16 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openlookout.operations.listing import _statement
+from openlookout.operations.model_versions import MODEL_VERSIONS
+from openlookout.store.database import Database
 from openlookout.store.tables import dataset, model, model_version
 from served import ACCOUNT, REGION, Api
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STATUSES = ("IN_PROGRESS", "SUCCESS", "FAILED", "IMPORT_IN_PROGRESS", "CANCELED")
 SOURCES = ("TRAINING", "RETRAINING", "IMPORT")
+FILTERS = ("Status", "SourceType", "CreatedAtStartTime", "CreatedAtEndTime", "MinModelVersion", "MaxModelVersion")
 QUALITIES = (None, "QUALITY_THRESHOLD_MET", "CANNOT_DETERMINE_QUALITY", "POOR_QUALITY_DETECTED")
 
 Version = dict[str, Any]
@@ -312,3 +317,20 @@ def test_every_wrong_member_is_named_in_one_answer(api: Api) -> None:
     assert answer["Message"].startswith("5 validation errors detected: Value 'a b' at 'modelName' failed to satisfy")
     for member in ("status", "sourceType", "minModelVersion", "maxResults"):
         assert f"at '{member}' failed to satisfy constraint" in answer["Message"]
+
+
+def test_a_page_is_read_from_an_index_alone_whatever_its_filters(tmp_path: Path) -> None:
+    """As SQLite plans it; PostgreSQL plans by how many rows there are."""
+    database = Database(f"sqlite:///{tmp_path / 'openlookout.db'}")
+    database.migrate()
+    subsets = [frozenset(chosen) for n in range(4) for chosen in itertools.combinations(FILTERS, n)]
+    with database.reading() as connection:
+        driver: Any = connection.connection.driver_connection
+        for given, is_continued in itertools.product(subsets, (False, True)):
+            sql = str(_statement(MODEL_VERSIONS, given, is_continued, database.extremes).compile(connection.engine))
+            plan = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?"))]
+            read = [step for step in plan if step.startswith(("SEARCH model_version", "SCAN"))]
+            assert len(read) == 1, (given, plan)
+            assert "USING COVERING INDEX" in read[0], (given, plan)
+            assert not any("TEMP B-TREE" in step for step in plan), (given, plan)
+    database.close()

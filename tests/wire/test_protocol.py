@@ -14,11 +14,17 @@ from botocore.parsers import create_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openlookout.api.definition import definition
 from openlookout.api.errors import SerializationException, UnknownOperationException, ValidationException
+from openlookout.api.instants import seconds_of
+from openlookout.api.types import ModelVersionSummary
+from openlookout.store.tables import to_microseconds
 from openlookout.wire import protocol
+from openlookout.wire.answers import compile_answers
 from wire.requests_of import MOMENTS, TEXT
 
 SERVICE = ServiceModel(botocore.loaders.Loader().load_service_model("lookoutequipment", "service-2"))
+ANSWERS = compile_answers(definition())
 
 # Within Python's floats: JSON has no others that json.dumps writes.
 documents = st.recursive(
@@ -131,6 +137,38 @@ def test_a_time_comes_back_from_botocore_to_the_microsecond(moment: datetime) ->
 )
 def test_a_time_is_shown_as_a_plain_decimal_number_of_seconds(moment: datetime, shown: bytes) -> None:
     assert protocol.serialise({"At": moment}) == b'{"At":' + shown + b"}"
+
+
+@given(MOMENTS)
+def test_a_page_of_versions_shows_times_as_every_answer_does(moment: datetime) -> None:
+    version = ModelVersionSummary(ModelVersion=1, CreatedAt=seconds_of(to_microseconds(moment)))
+    as_members = protocol.serialise({"ModelVersionSummaries": [{"ModelVersion": 1, "CreatedAt": moment}]})
+    assert protocol.serialise({"ModelVersionSummaries": [version], "NextToken": None}) == as_members
+
+
+@given(MOMENTS)
+def test_an_answer_read_within_the_process_is_what_botocore_reads(moment: datetime) -> None:
+    body = protocol.serialise(
+        {
+            "ModelName": "pump",
+            "CreatedAt": moment,
+            "LabelsInputConfiguration": {"LabelGroupName": "faults", "S3InputConfiguration": {"Bucket": "plant"}},
+            "OffCondition": None,
+            "Stranger": 1,
+        }
+    )
+    answer = {"status_code": 200, "headers": {}, "body": body}
+    read = create_parser("json").parse(answer, SERVICE.operation_model("DescribeModel").output_shape)
+    del read["ResponseMetadata"]
+    assert ANSWERS["DescribeModel"](protocol.parse(body)) == read
+
+
+def test_a_member_that_an_answer_lacks_is_absent_and_none_to_whoever_asks_for_it() -> None:
+    read = ANSWERS["DescribeModel"]({"ModelName": "pump"})
+    assert "OffCondition" not in read
+    assert read["OffCondition"] is None
+    assert read.get("LabelsInputConfiguration", {}) == {}
+    assert ANSWERS["DeleteModel"](protocol.parse(b"")) == {}
 
 
 def test_members_that_are_none_are_absent_at_every_depth() -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NotRequired, TypedDict
 
+from msgspec import Struct
+
+from openlookout.api.instants import Seconds
+
 # Whether a retrained version became the active one, or what kept it from being trained.
 AutoPromotionResult = Literal[
     "MODEL_PROMOTED",
@@ -978,17 +982,17 @@ class ModelSummary(TypedDict, total=False):
     ModelQuality: ModelQuality | None
 
 
-class ModelVersionSummary(TypedDict, total=False):
+class ModelVersionSummary(Struct, omit_defaults=True, gc=False):
     """One version of a model in a list."""
 
-    ModelName: str | None
-    ModelArn: str | None
-    ModelVersion: int | None
-    ModelVersionArn: str | None
-    CreatedAt: datetime | None
-    Status: ModelVersionStatus | None
-    SourceType: ModelVersionSourceType | None
-    ModelQuality: ModelQuality | None
+    ModelName: str | None = None
+    ModelArn: str | None = None
+    ModelVersion: int | None = None
+    ModelVersionArn: str | None = None
+    CreatedAt: Seconds | None = None
+    Status: ModelVersionStatus | None = None
+    SourceType: ModelVersionSourceType | None = None
+    ModelQuality: ModelQuality | None = None
 
 
 class MonotonicValues(TypedDict, total=False):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openlookout.api.caller import Caller
+from openlookout.api.definition import definition
 from openlookout.api.service_error import ServiceError
 from openlookout.app.alert_desk import AlertDesk
 from openlookout.app.console_service import ConsoleService
@@ -19,7 +20,10 @@ from openlookout.operations.tokens import InvalidToken, Tokens
 from openlookout.views.models import ModelViews
 from openlookout.views.port import Views
 from openlookout.wire import protocol
+from openlookout.wire.answers import compile_answers
 from openlookout.wire.server import VALIDATORS, Server
+
+ANSWERS = compile_answers(definition())
 
 
 @contextmanager
@@ -53,15 +57,17 @@ def prepare_pages() -> None:
 
 
 def _validating(server: Server) -> Call:
-    """Let the console's requests pass the same gate as those of the wire, and refusals be recorded as theirs."""
+    """Let requests and answers of the console pass the gates of the wire's, and refusals be recorded as theirs."""
 
     def call(name: str, caller: Caller, request: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             valid = VALIDATORS[name](protocol.parse(protocol.serialise(request)))
-            return server.dispatch(name, caller, valid) or {}
+            answer = server.dispatch(name, caller, valid)
         except ServiceError as error:
             server.refused(name, caller, request, error)
             raise
+        read: Mapping[str, Any] = ANSWERS[name](protocol.parse(protocol.serialise(answer)))
+        return read
 
     return call
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import BigInteger, Connection, Row, select, type_coerce
 
 from openlookout.alerts.notes import note_promoted
 from openlookout.api.errors import ConflictException, ResourceNotFoundException
+from openlookout.api.instants import seconds_of
 from openlookout.api.types import (
     DescribeModelVersionRequest,
     DescribeModelVersionResponse,
@@ -28,7 +29,7 @@ MODEL_VERSIONS = Listing(
     source=select(
         model_version.c.model_id,
         model_version.c.version,
-        model_version.c.created_at,
+        type_coerce(model_version.c.created_at, BigInteger).label("created_at"),  # Microseconds, as it is kept.
         model_version.c.status,
         model_version.c.source_type,
         model_version.c.quality,
@@ -150,13 +151,13 @@ def _find_version(connection: Connection, of: Row[Any], number: int) -> Row[Any]
 
 def _summary(model_name: str, arn: str, row: Sequence[Any]) -> ModelVersionSummary:
     _, number, created_at, status, source_type, quality = row
-    return {
-        "ModelName": model_name,
-        "ModelArn": arn,
-        "ModelVersion": number,
-        "ModelVersionArn": f"{arn}/model-version/{number}",
-        "CreatedAt": created_at,
-        "Status": status,
-        "SourceType": source_type,
-        "ModelQuality": quality,
-    }
+    return ModelVersionSummary(
+        ModelName=model_name,
+        ModelArn=arn,
+        ModelVersion=number,
+        ModelVersionArn=f"{arn}/model-version/{number}",
+        CreatedAt=seconds_of(created_at),
+        Status=status,
+        SourceType=source_type,
+        ModelQuality=quality,
+    )

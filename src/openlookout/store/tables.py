@@ -227,9 +227,11 @@ model_version = Table(
     Column("diagnostics_bucket", Text),
     Column("diagnostics_key", Text),
     Index("model_version_by_time", "model_id", "created_at", "version"),
-    Index("model_version_by_status", "model_id", "status", "version"),
-    Index("model_version_by_source", "model_id", "source_type", "version"),
-    Index("model_version_by_status_source", "model_id", "status", "source_type", "version"),
+    # Whole pages of a listing, for every filter: a row itself is long, and lies beside no other of its model.
+    Index("model_version_by_version", "model_id", "version", "created_at", "status", "source_type", "quality"),
+    Index("model_version_by_status", "model_id", "status", "version", "created_at", "source_type", "quality"),
+    Index("model_version_by_source", "model_id", "source_type", "version", "created_at", "status", "quality"),
+    Index("model_version_by_status_source", "model_id", "status", "source_type", "version", "created_at", "quality"),
 )
 
 inference_scheduler = Table(

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
 
 from openlookout.api.errors import SerializationException, UnknownOperationException
+from openlookout.api.instants import SECONDS_EXACT_MAX, SECONDS_PLAIN_MIN, Seconds, seconds_of
 from openlookout.api.service_error import ServiceError
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
@@ -17,8 +18,7 @@ CONTENT_TYPE = "application/x-amz-json-1.0"
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "application/x-amz-json-1.1", "application/json", ""})
 TARGET_PREFIX = "AWSLookoutEquipmentFrontendService."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECONDS_PLAIN_MIN = 1  # A float much below is written with an exponent.
-SECONDS_EXACT_MAX = 2**32  # Below, a float of seconds tells every microsecond from the next.
+MICROSECOND = timedelta(microseconds=1)
 DIGITS_MAX = 400  # Of one number: Python's conversion is quadratic in the digits.
 NESTING_MAX = 64  # The deepest request of the API has 6 levels; each Python would stop at another depth.
 
@@ -61,13 +61,7 @@ def parse(body: bytes) -> Any:
     """
     _check_nesting(body)
     try:
-        return json.loads(
-            body.decode() or "{}",
-            object_pairs_hook=_object,
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-        )
+        return _DECODER.decode(body.decode() or "{}")
     except ValueError as error:
         raise SerializationException(f"The body is not JSON: {error}") from None
 
@@ -90,7 +84,8 @@ def _plain(value: Any) -> Any:
     if kind is dict:
         return _plain_members(value)
     if kind is list:
-        return [_plain_members(item) if type(item) is dict else _plain(item) for item in value]
+        is_written = bool(value) and isinstance(value[0], msgspec.Struct)  # In the form in which it is written.
+        return value if is_written else [_plain_members(one) if type(one) is dict else _plain(one) for one in value]
     if kind is datetime:
         return _seconds(value)
     if isinstance(value, Mapping):
@@ -116,13 +111,10 @@ def _plain_members(value: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _seconds(at: datetime) -> float | msgspec.Raw:
-    """Seconds since 1970 as a plain decimal number; with microseconds where a time has them."""
+def _seconds(at: datetime) -> Seconds:
     if at.tzinfo is UTC and SECONDS_PLAIN_MIN <= (seconds := at.timestamp()) < SECONDS_EXACT_MAX:
-        return seconds
-    since = abs(at - EPOCH)
-    sign, whole, micros = "-" if at < EPOCH else "", since.days * 86_400 + since.seconds, since.microseconds
-    return msgspec.Raw(f"{sign}{whole}.{micros:06}" if micros % 1000 else f"{sign}{whole}.{micros // 1000:03}")
+        return seconds  # Many times faster than what follows, and the same.
+    return seconds_of((at - EPOCH) // MICROSECOND)
 
 
 def _check_nesting(body: bytes) -> None:
@@ -171,3 +163,8 @@ def _integer(text: str) -> int:
 def _refuse_constant(text: str) -> NoReturn:
     message = f"{text} is no JSON number"
     raise ValueError(message)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant
+)

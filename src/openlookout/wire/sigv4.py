@@ -85,8 +85,8 @@ def verify(request: Request, keys: Keys, now: datetime) -> tuple[AccessKey, str]
     _check_age(stamp, signed.date, now)
     scope = f"{signed.date}/{signed.region}/{SERVICE}/aws4_request"
     to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(_canonical(request, signed).encode()).hexdigest()}"
-    expected = hmac.new(_signing_key(key.secret, signed.date, signed.region), to_sign.encode(), hashlib.sha256)
-    if not hmac.compare_digest(expected.hexdigest(), signed.signature):
+    expected = hmac.digest(_signing_key(key.secret, signed.date, signed.region), to_sign.encode(), "sha256")
+    if not hmac.compare_digest(expected.hex(), signed.signature):
         raise InvalidSignatureException(
             "The signature does not match the request: check the secret access key and that nothing changes the "
             "request on its way."
@@ -171,5 +171,5 @@ def _encoded(text: str) -> str:
 def _signing_key(secret: str, date: str, region: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (date, region, SERVICE, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        key = hmac.digest(key, part.encode(), "sha256")
     return key
