@@ -11,21 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
-from openlookout.timeseries.csv import (
-    MARKS_MAX,
-    TIME,
-    Allowance,
-    BadHeader,
-    Chunk,
-    Header,
-    NotIngestible,
-    UnpackedTooMuch,
-)
+from openlookout.timeseries.csv import MARKS_MAX, TIME, Allowance, Chunk, Header, NotIngestible
+from openlookout.timeseries.gathering import REFUSALS, Batch, LeftOut, Opened, Parsed, gathered, refusal
 from openlookout.timeseries.observation import SensorObservation, observe_part
-from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
-from openlookout.timeseries.runs import Run, merge_runs, run_cells_max, write_run
+from openlookout.timeseries.runs import Run, joined, merge_runs, run_cells_max, write_rows
 from openlookout.timeseries.schema import Component
-from openlookout.timeseries.sources import IngestionError, Meter, Source
+from openlookout.timeseries.sources import Meter, Source
 
 
 @dataclass(frozen=True)
@@ -74,13 +65,21 @@ class Tally:
 
 
 class ComponentReader:
-    """Reads the files of one component into runs; a file that turns out broken leaves no trace."""
+    """Reads the files of one component into runs; a file that turns out broken leaves no trace.
 
-    def __init__(self, name: str, given: Component | None, scratch: Path, number: int, writer: Executor) -> None:
+    `writer`, of one thread, makes a run of what was read meanwhile; `workers` parse for this thread and compress for
+    that one, and wait for neither.
+    """
+
+    def __init__(
+        self, name: str, given: Component | None, scratch: Path, number: int, *, writer: Executor, workers: Executor
+    ) -> None:
         self.name = name
         self.runs: list[Run] = []
         self.tally = Tally()
-        self._given, self._writer = given, writer
+        self._given, self._writer, self._workers = given, writer, workers
+        self._parsing: tuple[Batch, tuple[str, ...], Future[Parsed | None]] | None = None
+        self._left_out: dict[str, str] = {}
         self._writing: list[Future[Run]] = []
         self._observed: dict[str, SensorObservation] | None = {}
         self._observed_us: int | None = None
@@ -89,48 +88,90 @@ class ComponentReader:
         self._columns: dict[str, None] = {}
         self._buffer: list[pl.DataFrame] = []
 
-    def read(self, source: Source, meter: "Meter", allowance: Allowance | None) -> str | None:
-        """Read one file; give the reason if it was discarded.
+    def read(self, sources: Sequence[Source], meter: Meter, allowance: Allowance | None) -> dict[str, str]:
+        """Read the files and settle the runs; give the reason of each that was left out.
 
         Raises:
-            IngestionError: its header is malformed, or the allowance is spent.
+            IngestionError: a header is malformed, or the allowance is spent.
         """
+        for piece in gathered(sources, meter, self._scratch, allowance):
+            if isinstance(piece, LeftOut):
+                self._left_out[piece.key] = piece.reason
+            elif isinstance(piece, Batch):
+                self._take_parsed()
+                self._parse(piece)
+            else:
+                self._take_parsed()
+                self._read_opened(piece, meter)
+        self._take_parsed()
+        self._settle()
+        return {source.key: self._left_out[source.key] for source in sources if source.key in self._left_out}
+
+    def _parse(self, batch: Batch) -> None:
+        """Have a batch parsed, while the next is gathered."""
+        try:
+            sensors = self._wanted(batch.header)
+        except NotIngestible as error:
+            self._left_out |= {one.key: str(error) for one in batch.files}
+        else:
+            self._parsing = batch, sensors, self._workers.submit(batch.parsed, sensors)
+
+    def _take_parsed(self) -> None:
+        """Take the readings of the batch that is being parsed, if one is."""
+        if self._parsing is None:
+            return
+        (batch, sensors, parsing), self._parsing = self._parsing, None
+        try:
+            parsed = parsing.result()
+        except NotIngestible:
+            parsed = None
+        if parsed is None or parsed.silent.files:
+            # A file that gives nothing says by itself why, and its rows are not counted.
+            for one in (parsed.silent if parsed else batch).alone():
+                self._read_opened(one, None)
+            if parsed and parsed.speaking.files:
+                self._parse(parsed.speaking)
+                self._take_parsed()
+            return
+        self._buffer.append(parsed.chunk.readings)
+        self.tally.count(parsed.chunk)
+        self._know(batch.header, sensors)
+        if _n_cells(self._buffer) > run_cells_max(len(sensors)):
+            self._write(self._buffer)
+            self._buffer = []
+
+    def _read_opened(self, opened: Opened, meter: Meter | None) -> None:
         mark, tally = len(self._writing), Tally()
         whole, self._buffer = self._buffer, []
         try:
-            with meter.opened(source) as stream:
-                file = open_sensor_file(source.key, stream, self._scratch, allowance)
-                sensors = self._wanted(file.header)
-                for chunk in file.chunks(sensors):
-                    tally.count(chunk)
-                    self._buffer.append(chunk.readings)
+            sensors = self._wanted(opened.header)
+            for chunk in opened.chunks(sensors, self._workers):
+                tally.count(chunk)
+                self._buffer.append(chunk.readings)
+                if meter:
                     meter.report()
-                    if _n_cells(whole) + _n_cells(self._buffer) > run_cells_max(len(sensors)):
-                        # What earlier files gave is theirs: a run belongs to whole files, or to this one alone.
-                        mark += self._write(whole)
-                        self._write(self._buffer)
-                        whole, self._buffer = [], []
+                if _n_cells(whole) + _n_cells(self._buffer) > run_cells_max(len(sensors)):
+                    # What earlier files gave is theirs: a run belongs to whole files, or to this one alone.
+                    mark += self._write(whole)
+                    self._write(self._buffer)
+                    whole, self._buffer = [], []
             if not tally.readings.total():
                 raise NotIngestible(_empty_reason(tally))
-        except BadHeader as error:
-            if not is_named_as_data(source.key):
-                return self._undo(mark, whole, f"not a CSV file: {error.reason}")
-            raise IngestionError(f"{error}") from None
-        except UnpackedTooMuch as error:
-            raise IngestionError(f"{error} of a dataset; that was seen in file '{source.key}'.") from None
-        except NotIngestible as error:
-            return self._undo(mark, whole, str(error))
-        except (FileNotFoundError, PermissionError) as error:
-            return self._undo(mark, whole, f"unreadable: {error.strerror}")
+        except REFUSALS as error:
+            self._undo(mark, whole)
+            self._left_out[opened.key] = refusal(opened.key, error)
+            return
         self._buffer = whole + self._buffer
         self.tally.add(tally)
-        self._timestamp = self._timestamp or file.header.timestamp
-        self._columns |= dict.fromkeys(sensors)
-        return None
+        self._know(opened.header, sensors)
 
-    def settle(self) -> None:
+    def _know(self, header: Header, sensors: Sequence[str]) -> None:
+        self._timestamp = self._timestamp or header.timestamp
+        self._columns |= dict.fromkeys(sensors)
+
+    def _settle(self) -> None:
         """Write what is left and make the runs disjoint and ordered."""
-        self._write(self._buffer)
+        self._write(self._buffer, is_last=True)
         self._buffer = []
         met = [writing.result() for writing in self._writing]
         self._writing = []
@@ -164,7 +205,7 @@ class ComponentReader:
             raise NotIngestible(f"none of its columns is a sensor of component '{self.name}' in the schema")
         return sensors
 
-    def _write(self, frames: Sequence[pl.DataFrame]) -> int:
+    def _write(self, frames: Sequence[pl.DataFrame], *, is_last: bool = False) -> int:
         """Have frames written as a run, once the one before is; give how many runs that makes: none without a row."""
         rows = [frame for frame in frames if len(frame)]
         if not rows:
@@ -173,18 +214,23 @@ class ComponentReader:
             self._writing[-1].result()  # One at a time: what waits to be written is in memory.
         path = self._scratch / f"{self._number:04}-{self._n_written:06}.parquet"
         self._n_written += 1
-        self._writing.append(self._writer.submit(self._write_run, rows, path))
+        self._writing.append(self._writer.submit(self._write_run, rows, path, is_last=is_last))
         return 1
 
-    def _write_run(self, frames: Sequence[pl.DataFrame], path: Path) -> Run:
+    def _write_run(self, frames: list[pl.DataFrame], path: Path, *, is_last: bool) -> Run:
         """Write a run, and observe it while it is in memory, as long as runs come in the order of time."""
-        frame, run = write_run(frames, path)
+        frame, run = joined(frames, path)
+        writing = self._workers.submit(write_rows, frame, path)
         if self._observed is not None:
             if self._observed_us is None or run.first_us > self._observed_us:
                 self._observe(frame)
                 self._observed_us = run.last_us
             else:
                 self._observed = None  # The runs will be merged, and then read again.
+        if is_last:  # What is asked of each sensor at the end takes a while where they are thousands.
+            for one in (self._observed or {}).values():
+                one.has_operating_modes  # noqa: B018  # It is kept.
+        writing.result()
         return run
 
     def _observe(self, frame: pl.DataFrame) -> None:
@@ -194,7 +240,7 @@ class ComponentReader:
                 self._observed[name] = SensorObservation()
         observe_part(frame, self._observed)
 
-    def _undo(self, mark: int, whole: list[pl.DataFrame], reason: str) -> str:
+    def _undo(self, mark: int, whole: list[pl.DataFrame]) -> None:
         """Forget the file in hand: its runs, and what of it is still in memory."""
         if self._writing[mark:]:
             self._writing[-1].result()
@@ -203,7 +249,6 @@ class ComponentReader:
             writing.result().path.unlink()
         del self._writing[mark:]
         self._buffer = whole
-        return reason
 
 
 def _empty_reason(tally: Tally) -> str:

@@ -11,8 +11,11 @@ import gzip
 import io
 import re
 import zlib
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
@@ -24,10 +27,14 @@ from openlookout.timeseries.timestamps import TimestampFormat, parse_timestamps
 
 # No sensor may be called that: the sign is not allowed in headers.
 TIME = "@time"
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
+# Where lines are longer, blocks are twice as large: a few rows of thousands of columns cost more to begin than to read.
+WIDE_LINE_BYTES = 8 << 10
 LINE_BYTES_MAX = 4 << 20
 # Cells of one chunk: what bounds the memory where a file has many columns and nearly empty lines.
 CELLS_MAX = 4_000_000
+# Blocks of a file that workers parse at once. Polars' own threads share one block, but not what is around that.
+AHEAD = 2
 # The service took data sets up to 50 GB: a gzip file that unpacks to more is no sensor data.
 UNPACKED_BYTES_MAX = 50 * 10**9
 # Historians write the largest float where they have no value; no unit has readings of that size. Ours.
@@ -90,7 +97,8 @@ class Chunk:
     `readings` has the column TIME (Int64, microseconds since the epoch, no nulls) and one Float64 column for each
     sensor asked for that the file has; null is no reading. `n_bad_timestamps` rows were dropped; `invalid` counts the
     cells of each sensor that are neither a number nor empty, `invalid_us` has the times of the first MARKS_MAX of them.
-    `is_whole`: every sensor is known to have a reading in every row.
+    `is_whole`: every sensor is known to have a reading in every row. `kept`: which of the lines became a row, None
+    where that is not known.
     """
 
     readings: pl.DataFrame
@@ -98,6 +106,7 @@ class Chunk:
     invalid: dict[str, int] = field(default_factory=dict)
     invalid_us: dict[str, list[int]] = field(default_factory=dict)
     is_whole: bool = False
+    kept: NDArray[np.bool_] | None = None
 
 
 class CsvFile:
@@ -109,44 +118,79 @@ class CsvFile:
         UnpackedTooMuch: it is compressed, and the allowance is spent; so may `chunks`.
     """
 
-    def __init__(self, name: str, stream: BinaryIO, allowance: Allowance | None = None) -> None:
-        self._name = name
-        self._blocks = _blocks(stream, allowance)
+    def __init__(
+        self,
+        name: str,
+        stream: BinaryIO,
+        allowance: Allowance | None = None,
+        known: "tuple[bytes, Header] | None" = None,
+    ) -> None:
+        """`known`: the first line of another file, and its header."""
+        self._blocks: Iterator[bytes] = _blocks(stream, allowance)
         first = next(self._blocks, b"")
         line, _, self._rest = first.removeprefix(b"\xef\xbb\xbf").lstrip(b"\n").partition(b"\n")
         if not line.strip():
             raise NotIngestible("the file is empty")
-        self.header = _header(name, line.decode())
+        self.first_line = line
+        self.header = known[1] if known and known[0] == line else _header(name, line.decode())
 
-    def chunks(self, wanted: Collection[str] | None = None) -> Iterator[Chunk]:
-        """Give the rows, reading only the wanted sensors, or all.
+    def text(self) -> bytes | None:
+        """Give the lines after the header if they are a single block; None if not, and `chunks` gives them as ever."""
+        second = next(self._blocks, None)
+        if second is None:
+            return self._rest
+        self._blocks = chain([second], self._blocks)
+        return None
+
+    def chunks(self, wanted: Collection[str] | None = None, workers: Executor | None = None) -> Iterator[Chunk]:
+        """Give the rows, reading only the wanted sensors, or all; `workers` parse a few blocks at once.
 
         Raises:
             NotIngestible: the file is corrupt from here on; what was given before should not be used either.
         """
         sensors = self.header.sensors
-        known = frozenset(sensors if wanted is None else wanted)
-        kept = [(i, name) for i, name in enumerate(sensors, 1) if name in known]
-        names = {f"column_{i + 1}": name for i, name in kept}
+        names = _polars_names(self.header, wanted)
         hint: TimestampFormat | None = None
-        for block in self._all_blocks():
+        parsing: deque[Future[tuple[Chunk, TimestampFormat | None]]] = deque()
+        for block in chain([self._rest] if self._rest else [], self._blocks):
             for lines in _split(_unquoted(block), len(sensors) + 1):
-                chunk, hint = _parse(lines, len(sensors) + 1, names, hint)
-                yield chunk
+                if workers is None:
+                    chunk, hint = _parse(lines, len(sensors) + 1, names, hint)
+                    yield chunk
+                    continue
+                # The hint may be that of an earlier block: it only makes reading faster.
+                parsing.append(workers.submit(_parse, lines, len(sensors) + 1, names, hint))
+                if len(parsing) == AHEAD:
+                    chunk, hint = parsing.popleft().result()
+                    yield chunk
+        for last in parsing:
+            yield last.result()[0]
 
-    def _all_blocks(self) -> Iterator[bytes]:
-        if self._rest:
-            yield self._rest
-        yield from self._blocks
+
+def parse_lines(header: Header, lines: bytes, wanted: Collection[str]) -> Chunk:
+    """Give the rows of lines that come after this header, in one chunk; the caller sees to it that they are few."""
+    return _parse(_unquoted(lines), len(header.sensors) + 1, _polars_names(header, wanted), None)[0]
+
+
+def without_blank_lines(text: bytes) -> bytes:
+    """Give a text that ends with a line end without its empty lines."""
+    return _BLANK_LINES.sub(b"\n", text).removeprefix(b"\n") if b"\n\n" in text or text[:1] == b"\n" else text
+
+
+def _polars_names(header: Header, wanted: Collection[str] | None) -> dict[str, str]:
+    """Give the wanted sensors by the column that Polars puts them in: it calls them column_2 on."""
+    known = frozenset(header.sensors if wanted is None else wanted)
+    return {f"column_{i}": name for i, name in enumerate(header.sensors, 2) if name in known}
 
 
 def _blocks(stream: BinaryIO, allowance: Allowance | None) -> Iterator[bytes]:
     """Give the text in blocks of whole lines that end in \\n, checked to be UTF-8 text without NUL."""
     text = _unpacked(stream)
-    left, total = b"", 0
+    left, total, block = b"", 0, b""
     while True:
+        is_wide = len(block) > WIDE_LINE_BYTES and block.find(b"\n", 0, WIDE_LINE_BYTES) < 0
         try:
-            read = text.read(BLOCK_BYTES)
+            read = text.read(BLOCK_BYTES * (2 if is_wide else 1))
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise NotIngestible(f"corrupt gzip: {error}") from None
         total += len(read)
@@ -158,21 +202,27 @@ def _blocks(stream: BinaryIO, allowance: Allowance | None) -> Iterator[bytes]:
             read = read.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if b"\0" in read:
             raise NotIngestible("not text: it has NUL bytes")
-        so_far = left + read if left else read
-        # The last line is whole if nothing comes after it.
-        end = so_far.rfind(b"\n") + 1 if read else len(so_far)
-        block, left = so_far[:end], so_far[end:]
+        end = read.rfind(b"\n") + 1
+        if end or not read:  # The last line is whole if nothing comes after it.
+            # Joined at once: each copy of a block takes as long as looking through it.
+            block, left = b"".join((left, memoryview(read)[:end])), read[end:]
+        else:
+            block, left = b"", left + read
         if len(left) > LINE_BYTES_MAX:
             raise NotIngestible(f"a line is longer than {LINE_BYTES_MAX:,} bytes")
-        try:
-            if not block.isascii():
-                block.decode()
-        except UnicodeDecodeError as error:
-            raise NotIngestible(f"not UTF-8 text: {error.reason}") from None
         if block:
+            _check_text(block)
             yield block if block.endswith(b"\n") else block + b"\n"
         if not read:
             return
+
+
+def _check_text(block: bytes) -> None:
+    try:
+        if not block.isascii():
+            block.decode()
+    except UnicodeDecodeError as error:
+        raise NotIngestible(f"not UTF-8 text: {error.reason}") from None
 
 
 def _unpacked(stream: BinaryIO) -> BinaryIO:
@@ -298,6 +348,7 @@ def _parse(
     if texts.width:
         frame = frame.with_columns(_numbers(frame[c], texts[c]) for c in texts.columns)
     times, hint = parse_timestamps(stamps, hint)
+    kept = times.is_not_null().to_numpy()
     n_bad = 0
     if times.null_count():
         n_bad = times.null_count() - _n_blank(lines, schema)
@@ -308,7 +359,7 @@ def _parse(
     invalid_us = {name: times.filter(where[name]).head(MARKS_MAX).to_list() for name in invalid}
     frame.insert_column(0, times)
     frame.columns = [TIME, *names.values()]
-    return Chunk(frame, n_bad, invalid, invalid_us, is_whole=not is_lacking.any()), hint
+    return Chunk(frame, n_bad, invalid, invalid_us, not is_lacking.any(), kept), hint
 
 
 def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:

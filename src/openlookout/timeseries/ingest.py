@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openlookout.timeseries.component_reader import ComponentReader, Marks, Tally
-from openlookout.timeseries.csv import Allowance
+from openlookout.timeseries.csv import AHEAD, Allowance
 from openlookout.timeseries.observation import SensorObservation
 from openlookout.timeseries.quality import SensorStatistics
 from openlookout.timeseries.schema import COMPONENTS_MAX, SENSORS_MAX, Component
@@ -79,18 +79,17 @@ def ingest(
     meter = Meter(sum(source.size for source in sources), progress)
     discarded: dict[str, str] = {}
     read: list[ComponentReader] = []
-    with ThreadPoolExecutor(1, "runs") as writer:  # The next run is read while one is written.
+    # The next run is read while one is written.
+    with ThreadPoolExecutor(AHEAD, "readings") as workers, ThreadPoolExecutor(1, "runs") as writer:
         for number, (name, files) in enumerate(by_component.items()):
             if given is not None and name not in given:
                 unknown = f"the schema has no component '{name}'"
                 discarded |= {source.key: unknown for source in files}
                 continue
-            reader = ComponentReader(name, None if given is None else given[name], scratch, number, writer)
-            for source in files:
-                reason = reader.read(source, meter, allowance)
-                if reason is not None:
-                    discarded[source.key] = reason
-            reader.settle()
+            reader = ComponentReader(
+                name, None if given is None else given[name], scratch, number, writer=writer, workers=workers
+            )
+            discarded |= reader.read(files, meter, allowance)
             read.append(reader)
     return _joined(sources, schema, read, discarded, out)
 

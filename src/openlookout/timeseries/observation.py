@@ -8,6 +8,7 @@ sensor costs no more than the slice of its sample.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -51,19 +52,22 @@ class SensorObservation:
         if not len(values):
             return
         self._observe_gaps(times_us, large_gaps(times_us) if gaps_us is None else gaps_us)
-        if not (self.has_risen and self.has_fallen and self._is_moving()):
-            steps = np.diff(values, prepend=values[0] if np.isnan(self._last) else self._last)
+        # Short looks first: most values are known to move, and not to be categories, without looking at them all.
+        looks = [values[:look] for look in (64, 1000) if look < len(values)] + [values]
+        for look in looks:
+            if self.has_risen and self.has_fallen and self._is_moving():
+                break
+            steps = np.diff(look, prepend=look[0] if np.isnan(self._last) else self._last)
             self.has_risen = self.has_risen or bool((steps > 0).any())
             self.has_fallen = self.has_fallen or bool((steps < 0).any())
-            self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
+            self._low, self._high = min(self._low, float(look.min())), max(self._high, float(look.max()))
         self._last = float(values[-1])
-        if self._categories is not None:
-            # A short look first: continuous values are known as such without sorting them all.
-            for look in (values[:1000], values):
-                self._categories.update(np.unique(look).tolist())
-                if len(self._categories) > CATEGORIES_MAX:
-                    self._categories = None
-                    break
+        for look in looks:
+            if self._categories is None:
+                break
+            self._categories.update(np.unique(look).tolist())
+            if len(self._categories) > CATEGORIES_MAX:
+                self._categories = None
         self._sample_some(values)
 
     def _observe_gaps(self, times_us: Times, gaps_us: Times) -> None:
@@ -106,8 +110,9 @@ class SensorObservation:
             return None
         return "INCREASING" if self.has_risen else "DECREASING"
 
-    @property
+    @cached_property
     def has_operating_modes(self) -> bool:
+        """Whether the values gather in ranges apart; to be asked once every reading was observed."""
         return bool(self._sample) and self._is_moving() and has_modes(np.concatenate(self._sample))
 
 

@@ -30,9 +30,15 @@ CSV_SUFFIXES = (".csv", ".csv.gz")
 
 
 def open_sensor_file(
-    name: str, stream: BinaryIO, scratch: Path | None = None, allowance: Allowance | None = None
+    name: str,
+    stream: BinaryIO,
+    scratch: Path | None = None,
+    allowance: Allowance | None = None,
+    known: tuple[bytes, Header] | None = None,
 ) -> "CsvFile | ParquetFile":
     """Open a file by its name: Parquet where it ends so, else CSV. `scratch`: a folder for a copy while it is read.
+
+    `known`: the first line of another CSV file, and its header.
 
     Raises:
         BadHeader: the header is malformed.
@@ -41,7 +47,7 @@ def open_sensor_file(
     """
     if name.lower().endswith(SUFFIX):
         return ParquetFile(name, stream, scratch, allowance)
-    return CsvFile(name, stream, allowance)
+    return CsvFile(name, stream, allowance, known)
 
 
 class ParquetFile:

@@ -44,17 +44,24 @@ def run_cells_max(n_sensors: int) -> int:
     return max(RUN_CELLS_MAX, min(3 * RUN_CELLS_MAX, RUN_ROWS_MIN * n_sensors))
 
 
-def write_run(frames: Sequence[pl.DataFrame], path: Path) -> tuple[pl.DataFrame, Run]:
-    """Write the frames, given in the order met, as one run; give its rows too. There must be one at least."""
+def joined(frames: list[pl.DataFrame], path: Path) -> tuple[pl.DataFrame, Run]:
+    """Give the rows of frames, which come in the order met, and the run they are once `write_rows` has written them.
+
+    There must be one row at least. The list is emptied: it may be held elsewhere, and its rows are not needed twice.
+    """
     # In one piece: thousands of columns of many pieces each take longer to look at than to copy.
     met = pl.concat(frames, how="diagonal", rechunk=True)
+    frames.clear()
     frame = sorted_unique(met)
     repeated = _repeated(met[TIME].to_numpy()) if len(frame) < len(met) else np.empty(0, np.int64)
     times = frame[TIME].to_numpy()
-    group_rows = max(_GROUP_ROWS_MIN, len(frame) // _GROUPS)
-    frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=group_rows)
     sample = times[np.linspace(0, len(times) - 1, min(_SAMPLES, len(times))).astype(np.int64)]
     return frame, Run(path, int(times[0]), int(times[-1]), len(times), sample, repeated)
+
+
+def write_rows(rows: pl.DataFrame, path: Path) -> None:
+    group_rows = max(_GROUP_ROWS_MIN, len(rows) // _GROUPS)
+    rows.write_parquet(path, compression="zstd", compression_level=1, row_group_size=group_rows)
 
 
 def _repeated(times: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -118,7 +125,8 @@ def _merge(runs: Sequence[Run], folder: Path, name: str) -> list[Run]:
             if run.first_us < end and run.last_us >= start
         ]
         if any(len(frame) for frame in frames):
-            _, written = write_run(frames, folder / f"{name}-{number:06}.parquet")
+            rows, written = joined(frames, folder / f"{name}-{number:06}.parquet")
+            write_rows(rows, written.path)
             known = [run.repeated_us[(run.repeated_us >= start) & (run.repeated_us < end)] for run in runs]
             repeated = np.unique(np.concatenate([written.repeated_us, *known]))[:MARKS_MAX]
             merged.append(replace(written, repeated_us=repeated))
