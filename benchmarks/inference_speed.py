@@ -31,11 +31,17 @@ import psutil
 from sqlalchemy import Select, func, insert, select, text
 
 from openlookout.api.caller import Caller
+from openlookout.api.instants import to_microseconds
 from openlookout.app.service import Service, running
 from openlookout.clock import ManualClock
 from openlookout.settings import Settings
 from openlookout.store.database import Database
-from openlookout.store.tables import inference_execution, inference_scheduler, model, model_version, to_microseconds
+from openlookout.store.tables import (
+    inference_execution,
+    inference_scheduler,
+    model,
+    model_version,
+)
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 STEP = timedelta(minutes=1)

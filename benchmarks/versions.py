@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from openlookout.api.instants import to_microseconds
 from openlookout.operations.tokens import Tokens
 from openlookout.store.database import Database
-from openlookout.store.tables import dataset, model, model_version, to_microseconds
+from openlookout.store.tables import dataset, model, model_version
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 START = datetime(2020, 1, 1, tzinfo=UTC)

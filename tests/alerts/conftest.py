@@ -19,6 +19,7 @@ from openlookout.alerts.channel_settings import put_channel
 from openlookout.alerts.delivery import Delivery
 from openlookout.alerts.notes import note_scored
 from openlookout.alerts.place import Place
+from openlookout.api.instants import to_microseconds
 from openlookout.clock import ManualClock
 from openlookout.store.database import Database
 from openlookout.store.tables import (
@@ -28,7 +29,6 @@ from openlookout.store.tables import (
     inference_scheduler,
     model,
     model_version,
-    to_microseconds,
 )
 from postgres import postgresql_in
 

@@ -13,6 +13,7 @@ from openlookout.alerts.notes import note_failed, note_promoted, note_replayed, 
 from openlookout.alerts.rule_settings import RuleView, put_maintenance, set_rule, snooze
 from openlookout.alerts.silence import tell_silences
 from openlookout.alerts.words import _TEXTS, _TITLES
+from openlookout.api.instants import to_microseconds
 from openlookout.store.alert_tables import alert
 from openlookout.store.model_versions import activate
 from openlookout.store.score_tables import keep_scores
@@ -22,7 +23,6 @@ from openlookout.store.tables import (
     label_group,
     model,
     model_version,
-    to_microseconds,
 )
 
 HOUR, LATE = timedelta(hours=1), timedelta(hours=24)

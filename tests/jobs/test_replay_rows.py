@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from openlookout.api.instants import to_microseconds
 from openlookout.jobs.replay_plan import Planned, Subject, beginning, parts, stretches, subject, windows
 from openlookout.jobs.replay_rows import Changes, note_events, publish_readings, replace_events
 from openlookout.store.database import Database
@@ -20,7 +21,6 @@ from openlookout.store.tables import (
     model,
     model_version,
     replay,
-    to_microseconds,
 )
 from postgres import postgresql_in
 

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import text
 
 from alerts.conftest import NOW, STEP, Plant
+from openlookout.api.instants import to_microseconds
 from openlookout.clock import ManualClock
 from openlookout.jobs.retention import forget_old_scores
 from openlookout.store.score_tables import keep_scores
-from openlookout.store.tables import to_microseconds
 
 DOCS = Path(__file__).parents[2] / "docs" / "results.md"
 OF = ("123456789012", "us-east-1", "pump", "live")

@@ -22,6 +22,7 @@ from openlookout.api.errors import (
     ServiceQuotaExceededException,
     ValidationException,
 )
+from openlookout.api.instants import to_microseconds
 from openlookout.app.api import api_server
 from openlookout.app.foundation import Foundation, opened
 from openlookout.app.what_ifs import UNDER_WAY_MAX, WhatIfs
@@ -40,7 +41,7 @@ from openlookout.jobs.what_if_work import score_stretch
 from openlookout.limits import OWN
 from openlookout.settings import Settings
 from openlookout.store.audit import records
-from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
+from openlookout.store.tables import dataset, ingestion_job, model, model_version
 from openlookout.store.what_if_tables import what_if
 from openlookout.views.models import ModelViews
 from openlookout.views.port import Views

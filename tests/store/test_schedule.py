@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openlookout.api.instants import EPOCH
 from openlookout.store.durations import duration
-from openlookout.store.schedule import EPOCH, first_due, window
+from openlookout.store.schedule import first_due, window
 
 FREQUENCIES = st.sampled_from(["PT5M", "PT10M", "PT15M", "PT30M", "PT1H"])
 TIMES = st.integers(946_684_800, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))

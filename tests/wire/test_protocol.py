@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from openlookout.api.definition import definition
 from openlookout.api.errors import SerializationException, UnknownOperationException, ValidationException
-from openlookout.api.instants import seconds_of
+from openlookout.api.instants import seconds_of, to_microseconds
 from openlookout.api.types import ModelVersionSummary
-from openlookout.store.tables import to_microseconds
 from openlookout.wire import protocol
 from openlookout.wire.answers import compile_answers
 from wire.requests_of import MOMENTS, TEXT

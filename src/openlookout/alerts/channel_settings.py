@@ -18,8 +18,8 @@ from openlookout.alerts.kinds import KINDS
 from openlookout.alerts.place import Place, Refused, check_name, forget, mine, named, owner
 from openlookout.alerts.sending import BadChannel, Rejected, Unreachable
 from openlookout.alerts.similar import time_text
+from openlookout.api.instants import EPOCH
 from openlookout.store.alert_tables import alert_channel, alert_delivery
-from openlookout.store.tables import EPOCH
 
 PER_HOUR_DEFAULT = 60
 PER_HOUR_MAX = 10_000

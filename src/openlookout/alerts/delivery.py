@@ -19,11 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from openlookout.alerts.card import Message, compose, digest
 from openlookout.alerts.channels import channel_of
 from openlookout.alerts.sending import BadChannel, Envelope, Rejected, Unreachable
+from openlookout.api.instants import EPOCH
 from openlookout.clock import Clock
 from openlookout.logs import logger
 from openlookout.store.alert_tables import alert, alert_channel, alert_delivery
 from openlookout.store.database import Database
-from openlookout.store.tables import EPOCH
 
 LOOK_SECONDS = 0.5
 CHANNELS_AT_ONCE = 4

@@ -14,17 +14,16 @@ from openlookout.alerts import kinds
 from openlookout.alerts.muting import muted
 from openlookout.alerts.outbox import Subject, put
 from openlookout.alerts.persistence import Alarm, Change, Rule, follow
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.store.alert_tables import alert, alert_rule, scheduler_alarm
 from openlookout.store.model_versions import version_id
 from openlookout.store.score_tables import execution_scores
 from openlookout.store.tables import (
-    from_microseconds,
     inference_event,
     inference_execution,
     inference_scheduler,
     model,
     model_version,
-    to_microseconds,
 )
 
 SECOND_US = 1_000_000

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
+from openlookout.api.instants import EPOCH
 from openlookout.store.alert_tables import alert, alert_channel, alert_delivery
-from openlookout.store.tables import EPOCH
 
 RANDOM_BYTES = 8
 

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, Row, exists, insert, select, update
 from openlookout.alerts import kinds
 from openlookout.alerts.muting import muted
 from openlookout.alerts.outbox import Subject, put
+from openlookout.api.instants import to_microseconds
 from openlookout.clock import Clock
 from openlookout.store.alert_tables import alert_rule, scheduler_alarm
 from openlookout.store.database import Database
 from openlookout.store.durations import duration
-from openlookout.store.tables import inference_execution, inference_scheduler, model, to_microseconds
+from openlookout.store.tables import inference_execution, inference_scheduler, model
 
 LOOK_SECONDS = 15.0
 # One window may be late and one may fail before anybody is told.

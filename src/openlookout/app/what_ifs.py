@@ -14,6 +14,7 @@ from openlookout.api.errors import (
     ResourceNotFoundException,
     ValidationException,
 )
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.app.foundation import Foundation
 from openlookout.console.what_if_ports import Alarm, Run, Series, Span, Tried
 from openlookout.jobs.label_sources import label_sources
@@ -26,7 +27,7 @@ from openlookout.store.audit import LOCAL, Entry, note
 from openlookout.store.lifecycles import MODEL, move
 from openlookout.store.model_versions import next_version, version_id, version_parts
 from openlookout.store.subjects import version_subject
-from openlookout.store.tables import from_microseconds, model, model_version, to_microseconds
+from openlookout.store.tables import model, model_version
 from openlookout.store.what_if_tables import what_if
 
 InChild = Callable[..., Mapping[str, Any]]

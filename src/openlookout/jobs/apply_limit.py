@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from openlookout.api.instants import to_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
@@ -25,7 +26,7 @@ from openlookout.jobs.version_files import read_version
 from openlookout.jobs.workplace import Workplace, begin, forgive, retried
 from openlookout.store.lifecycles import MODEL_VERSION
 from openlookout.store.model_versions import is_version
-from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
+from openlookout.store.tables import dataset, ingestion_job, model, model_version
 
 SECONDS_MAX = 12 * 3600.0
 

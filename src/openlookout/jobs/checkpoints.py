@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
 
+from openlookout.api.instants import EPOCH, to_microseconds
 from openlookout.jobs.event_rows import open_event
-from openlookout.store.tables import EPOCH, checkpoint, to_microseconds
+from openlookout.store.tables import checkpoint
 
 EVERY_US = 3_600_000_000
 # A file may correct the window before the one that it is named after, and that one's checkpoint lies before it.

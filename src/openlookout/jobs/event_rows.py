@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.detection.evidence_record import gone_on
-from openlookout.store.tables import from_microseconds, inference_event, to_microseconds
+from openlookout.store.tables import inference_event
 
 Event = Mapping[str, Any]  # start_us, end_us, n_rows, diagnostics: sensor -> mean share over the rows; evidence.
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from openlookout.alerts.notes import note_failed, note_scored
+from openlookout.api.instants import to_microseconds
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.checkpoints import keep_live
 from openlookout.jobs.engine import Steps
@@ -29,7 +30,6 @@ from openlookout.store.tables import (
     inference_scheduler,
     model,
     model_version,
-    to_microseconds,
 )
 
 # Statements made once: to make one costs as much as to carry it out, and each execution needs them.

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from openlookout.api.instants import from_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
@@ -28,7 +29,7 @@ from openlookout.limits import Limits
 from openlookout.logs import logger
 from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
 from openlookout.store.lifecycles import INGESTION_JOB
-from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
+from openlookout.store.tables import dataset, ingestion_job, sensor_statistics
 from openlookout.timeseries.csv import Allowance, BadHeader
 from openlookout.timeseries.ingest import Ingested, ingest
 from openlookout.timeseries.key_pattern import assign, parse_key_pattern

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from openlookout.store.tables import label, label_group, to_microseconds
+from openlookout.api.instants import to_microseconds
+from openlookout.store.tables import label, label_group
 
 # Rating -> the ranges with it, [start_us, end_us] each: plain, for it is sent to a child.
 GroupLabels = Mapping[str, Sequence[Sequence[int]]]

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
+from openlookout.api.instants import to_microseconds
 from openlookout.buckets.buckets import open_buckets
 from openlookout.buckets.errors import BucketError
 from openlookout.jobs.inference_work import input_names, mark
@@ -26,7 +27,6 @@ from openlookout.store.tables import (
     inference_scheduler,
     model,
     model_version,
-    to_microseconds,
 )
 from openlookout.timeseries.inference_input import readings_of_name
 from openlookout.timeseries.schema import parse_schema

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from openlookout.alerts.notes import note_replayed
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs import checkpoints
 from openlookout.jobs.engine import Steps
@@ -30,13 +31,7 @@ from openlookout.jobs.workplace import Workplace, begin, forgive, publish, retri
 from openlookout.jobs.workplace import reason as sentence
 from openlookout.store.lifecycles import REPLAY
 from openlookout.store.subjects import replay_subject
-from openlookout.store.tables import (
-    from_microseconds,
-    inference_scheduler,
-    model_version,
-    replay,
-    to_microseconds,
-)
+from openlookout.store.tables import inference_scheduler, model_version, replay
 
 PART_SECONDS_MAX = 1800.0
 

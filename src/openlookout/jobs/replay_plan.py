@@ -11,19 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from openlookout.api.instants import EPOCH, from_microseconds, to_microseconds
 from openlookout.jobs import checkpoints
 from openlookout.jobs.turns import open_execution
 from openlookout.store.durations import duration
-from openlookout.store.schedule import EPOCH
 from openlookout.store.tables import (
     accumulated,
-    from_microseconds,
     inference_execution,
     inference_scheduler,
     model,
     model_version,
     replay,
-    to_microseconds,
 )
 
 # What one part may be: bounds of a child's memory, and of what is done again after a crash.

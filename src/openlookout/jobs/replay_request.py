@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
+from openlookout.api.instants import from_microseconds
 from openlookout.jobs.engine import JobQueue
 from openlookout.jobs.turns import hold, is_idle
 from openlookout.store.audit import LOCAL, SYSTEM, Entry, note
 from openlookout.store.database import Database
 from openlookout.store.subjects import arn
-from openlookout.store.tables import from_microseconds, inference_scheduler, model, replay
+from openlookout.store.tables import inference_scheduler, model, replay
 
 
 class ReplayRefused(Exception):

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from openlookout.api.instants import from_microseconds
 from openlookout.jobs.event_rows import columns, continued, from_row
 from openlookout.jobs.replay_plan import Planned, Subject
 from openlookout.jobs.workplace import reason
@@ -18,7 +19,6 @@ from openlookout.store.lifecycles import INFERENCE_EXECUTION, move
 from openlookout.store.score_tables import keep_scores
 from openlookout.store.tables import (
     accumulated,
-    from_microseconds,
     inference_event,
     inference_execution,
     replay_event,

@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from openlookout.api.instants import to_microseconds
 from openlookout.jobs.promotion import Promotion, Retrained, promotion
 from openlookout.store.model_versions import is_version, version_parts
-from openlookout.store.tables import accumulated, model, model_version, retraining_scheduler, to_microseconds
+from openlookout.store.tables import accumulated, model, model_version, retraining_scheduler
 
 SHORTEST_RATE_US = 1_000_000
 NONE = {"is_retraining": False, "accumulated": [], "prior_prefix": None, "prior_rate_us": None}

@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from openlookout.api.instants import from_microseconds as instant
+from openlookout.api.instants import to_microseconds
 from openlookout.buckets import layout
 from openlookout.jobs.children import ChildUnwanted
 from openlookout.jobs.endings import fail_version, succeed_version
@@ -26,8 +28,7 @@ from openlookout.metrics import TRAINING_SECONDS
 from openlookout.store.durations import duration
 from openlookout.store.lifecycles import MODEL_VERSION
 from openlookout.store.model_versions import is_version
-from openlookout.store.tables import from_microseconds as instant
-from openlookout.store.tables import ingestion_job, model, model_version, to_microseconds
+from openlookout.store.tables import ingestion_job, model, model_version
 
 SECONDS_MAX = 12 * 3600.0
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
@@ -20,14 +21,7 @@ from openlookout.jobs.engine import Steps
 from openlookout.jobs.workplace import Workplace, begin, forgive, retried
 from openlookout.store.lifecycles import INGESTION_JOB, MODEL_VERSION
 from openlookout.store.model_versions import is_version, version_parts
-from openlookout.store.tables import (
-    accumulated,
-    from_microseconds,
-    ingestion_job,
-    model_version,
-    sensor_statistics,
-    to_microseconds,
-)
+from openlookout.store.tables import accumulated, ingestion_job, model_version, sensor_statistics
 
 # What an import takes over from the ingestion that it copies.
 COPIED = ("quality", "files", "size_bytes", "data_start", "data_end", "status_detail")

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from openlookout.api.instants import to_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, open_buckets
 from openlookout.jobs.children import ChildUnwanted
@@ -19,7 +20,7 @@ from openlookout.jobs.retraining import accumulated_windows
 from openlookout.jobs.what_if_work import score_stretch
 from openlookout.jobs.workplace import Workplace, begin, forgive, publish, reason, retried
 from openlookout.store.lifecycles import WHAT_IF
-from openlookout.store.tables import dataset, ingestion_job, model, model_version, to_microseconds
+from openlookout.store.tables import dataset, ingestion_job, model, model_version
 from openlookout.store.what_if_tables import what_if
 
 SECONDS_MAX = 12 * 3600.0

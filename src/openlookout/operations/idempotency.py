@@ -15,9 +15,9 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from openlookout.api.errors import ConflictException
+from openlookout.api.instants import to_microseconds
 from openlookout.operations.operation import Context
 from openlookout.store.service_tables import client_token
-from openlookout.store.tables import to_microseconds
 
 
 def claim(

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from openlookout.api.errors import ConflictException, ValidationException
+from openlookout.api.instants import from_microseconds
 from openlookout.api.types import (
     DataIngestionJobSummary,
     DescribeDataIngestionJobRequest,
@@ -24,7 +25,7 @@ from openlookout.operations.idempotency import claim
 from openlookout.operations.listing import Listing, page
 from openlookout.operations.operation import Context, check_quota, count, new_hex_id, not_found, of_caller, operation
 from openlookout.store.lifecycles import DATASET, WORKING, move
-from openlookout.store.tables import dataset, from_microseconds, ingestion_job, sensor_statistics
+from openlookout.store.tables import dataset, ingestion_job, sensor_statistics
 from openlookout.timeseries.key_pattern import KeyPatternError, parse_key_pattern
 
 _JOBS = select(ingestion_job, dataset.c.name.label("dataset_name")).join(dataset)

@@ -9,9 +9,9 @@ from sqlalchemy import Row, Select, bindparam, text
 from sqlalchemy.sql.expression import TextClause
 
 from openlookout.api.errors import ValidationException
+from openlookout.api.instants import to_microseconds
 from openlookout.operations.operation import Context
 from openlookout.operations.tokens import InvalidToken
-from openlookout.store.tables import to_microseconds
 
 PAGE_ROWS_DEFAULT = 50
 INTEGER_MAX = 2**63 - 2  # ModelVersion has no maximum in the API; the database's integers have. One less, to add one.

@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from openlookout.api.instants import to_microseconds
 from openlookout.store.database import Database, at_the_end
 from openlookout.store.service_tables import audit, audit_head
-from openlookout.store.tables import to_microseconds
 
 LOCAL = "local"  # Let in unsigned on a loopback address, or at the command line.
 SYSTEM = "system"  # The service itself: jobs, tickers, retention.

@@ -3,9 +3,9 @@
 Guide, "Scheduling inference": PT5M wakes at 10:00, 10:05 …; with a delay of 5 minutes PT1H wakes at 10:05.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from openlookout.api.instants import EPOCH
 
 
 def first_due(now: datetime, frequency: timedelta, delay_minutes: int | None) -> datetime:

@@ -5,7 +5,7 @@ are compared byte by byte on both. What a client sent as a structure, and nothin
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,18 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import Text
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(at: datetime) -> int:
-    """Whole microseconds since the epoch; exact, unlike `timestamp()`."""
-    return (at - EPOCH) // MICROSECOND
-
-
-def from_microseconds(value: int) -> datetime:
-    """The aware UTC datetime of whole microseconds since the epoch."""
-    return EPOCH + value * MICROSECOND
+from openlookout.api.instants import EPOCH, MICROSECOND, to_microseconds
 
 
 class Instant(TypeDecorator[datetime]):

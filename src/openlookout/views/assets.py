@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Row, Select, and_, func, select, type_coerce
 
 from openlookout.api.caller import Caller
+from openlookout.api.instants import to_microseconds
 from openlookout.console.ports import Asset
 from openlookout.store.alert_tables import alert_rule, scheduler_alarm
 from openlookout.store.database import Database
@@ -20,7 +21,6 @@ from openlookout.store.tables import (
     model,
     model_version,
     retraining_scheduler,
-    to_microseconds,
 )
 
 SPARK_DAYS = 7

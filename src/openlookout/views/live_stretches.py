@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from openlookout.api.instants import to_microseconds
 from openlookout.jobs import checkpoints
 from openlookout.store.tables import (
     accumulated,
@@ -12,7 +13,6 @@ from openlookout.store.tables import (
     inference_scheduler,
     model,
     model_version,
-    to_microseconds,
 )
 
 # Without a state of before, the rows that the slow levels settle in.

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, func, select
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException, ThrottlingException, ValidationException
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, BucketSettings, open_buckets
 from openlookout.buckets.errors import ObjectNotFoundError
@@ -20,14 +21,12 @@ from openlookout.operations.bucket_owners import BucketOwners
 from openlookout.store.database import Database
 from openlookout.store.tables import (
     accumulated,
-    from_microseconds,
     inference_event,
     inference_execution,
     inference_scheduler,
     ingestion_job,
     model,
     model_version,
-    to_microseconds,
 )
 from openlookout.views.live_stretches import AROUND_MAX, stretch_around
 

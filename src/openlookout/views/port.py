@@ -13,12 +13,13 @@ from sqlalchemy import select
 
 from openlookout.api.caller import Caller
 from openlookout.api.errors import ResourceNotFoundException, ThrottlingException
+from openlookout.api.instants import to_microseconds
 from openlookout.buckets.buckets import BucketSettings
 from openlookout.console.ports import Asset
 from openlookout.jobs.children import ChildLost, Children, ChildTimeout
 from openlookout.logs import logger
 from openlookout.store.database import Database
-from openlookout.store.tables import dataset, ingestion_job, to_microseconds
+from openlookout.store.tables import dataset, ingestion_job
 from openlookout.views import assets
 from openlookout.views.called import called
 

@@ -5,10 +5,9 @@ written, read again.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from openlookout.api.instants import from_seconds
 
 Reader = Callable[[Any], Any]
 
@@ -45,7 +44,7 @@ def _reader(name: str, shapes: Mapping[str, Any]) -> Reader:
         item = _reader(shape["member"]["shape"], shapes)
         return lambda parsed: [item(one) for one in parsed]
     if kind == "timestamp":
-        return lambda seconds: EPOCH + timedelta(microseconds=round(seconds * 1_000_000))
+        return from_seconds
     return float if kind in {"float", "double"} else _as_it_is
 
 

@@ -3,22 +3,20 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
 
 from openlookout.api.errors import SerializationException, UnknownOperationException
-from openlookout.api.instants import SECONDS_EXACT_MAX, SECONDS_PLAIN_MIN, Seconds, seconds_of
+from openlookout.api.instants import SECONDS_EXACT_MAX, SECONDS_PLAIN_MIN, Seconds, seconds_of, to_microseconds
 from openlookout.api.service_error import ServiceError
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
 # What clients of this protocol and plain HTTP tools send for JSON. None is read too: a body has one meaning here.
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "application/x-amz-json-1.1", "application/json", ""})
 TARGET_PREFIX = "AWSLookoutEquipmentFrontendService."
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 DIGITS_MAX = 400  # Of one number: Python's conversion is quadratic in the digits.
 NESTING_MAX = 64  # The deepest request of the API has 6 levels; each Python would stop at another depth.
 
@@ -114,7 +112,7 @@ def _plain_members(value: Mapping[str, Any]) -> dict[str, Any]:
 def _seconds(at: datetime) -> Seconds:
     if at.tzinfo is UTC and SECONDS_PLAIN_MIN <= (seconds := at.timestamp()) < SECONDS_EXACT_MAX:
         return seconds  # Many times faster than what follows, and the same.
-    return seconds_of((at - EPOCH) // MICROSECOND)
+    return seconds_of(to_microseconds(at))
 
 
 def _check_nesting(body: bytes) -> None:

@@ -7,14 +7,14 @@ type is no violation but a SerializationException: nothing can be said of its va
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from openlookout.api.errors import SerializationException, ValidationException
+from openlookout.api.instants import from_seconds
 
 ECHO_CHARACTERS_MAX = 256
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Years 1 to 9999: what a datetime can be.
 SECONDS_MIN, SECONDS_MAX = -62_135_596_800, 253_402_300_799
 
@@ -163,7 +163,7 @@ def _timestamp(value: Any, path: str, _violations: Violations) -> datetime:
         raise _mistyped(path, value, "a number of seconds since 1970-01-01T00:00:00Z")
     if not SECONDS_MIN <= value <= SECONDS_MAX:
         raise SerializationException(f"'{path}': {str(value)[:32]} seconds since 1970 is not in the years 1 to 9999.")
-    return EPOCH + timedelta(microseconds=round(value * 1_000_000))
+    return from_seconds(value)
 
 
 def _boolean(value: Any, path: str, _violations: Violations) -> bool:
