@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["openlookout"], enable_loader_override=
     from openlookout.archive import file as archive_file
     from openlookout.detection import model_file
     from openlookout.operations import policy_document
-    from openlookout.timeseries import csv, off_condition, schema
+    from openlookout.timeseries import csv, off_condition, schema, sensor_file
     from openlookout.wire import protocol, validation
 
 SECONDS_MAX, MEGABYTES_MAX = 10, 2048
@@ -58,7 +58,7 @@ def request(data: bytes) -> None:
 def csv_file(data: bytes) -> None:
     """A sensor file, plain or gzip as it begins; an even first byte packs it, so that mutations reach behind gzip."""
     content = gzip.compress(data[1:], 1) if data[:1] and data[0] % 2 == 0 else data[1:]
-    with contextlib.suppress(csv.BadHeader, csv.NotIngestible):
+    with contextlib.suppress(sensor_file.BadHeader, sensor_file.NotIngestible):
         for chunk in csv.CsvFile("a.csv", io.BytesIO(content)).chunks():
             assert chunk.readings.height <= data.count(b"\n") + data.count(b"\r") + 1
 

@@ -22,10 +22,11 @@ from openlookout.buckets.errors import BucketError, KeyRefusedError
 from openlookout.detection import model_file
 from openlookout.detection.model_file import ModelFileError, load
 from openlookout.timeseries import csv
-from openlookout.timeseries.csv import Allowance, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import CsvFile
 from openlookout.timeseries.inference_input import InvalidInput, Window, read_window
 from openlookout.timeseries.ingest import ingest
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import Allowance, BadHeader, NotIngestible
 from openlookout.timeseries.sources import IngestionError, Source
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openlookout.timeseries import csv as reader
-from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import CsvFile
+from openlookout.timeseries.sensor_file import TIME, BadHeader, NotIngestible
 
 START = 1_577_836_800_000_000
 CELL = st.one_of(

@@ -12,10 +12,11 @@ import pytest
 
 from openlookout.timeseries import csv as reader
 from openlookout.timeseries import gathering
-from openlookout.timeseries.csv import TIME, Allowance, CsvFile
+from openlookout.timeseries.csv import CsvFile
 from openlookout.timeseries.gathering import Batch, Opened, gathered
 from openlookout.timeseries.ingest import ingest
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import TIME, Allowance
 from openlookout.timeseries.sources import IngestionError, Meter, Source
 
 CELLS = ("1", "2.5", "", "x", "NaN", " 7 ", "1e300", '"4"', '"5,6"')

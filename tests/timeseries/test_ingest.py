@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from openlookout.timeseries import csv as reader
 from openlookout.timeseries import runs
 from openlookout.timeseries.columnar import read_readings
-from openlookout.timeseries.csv import TIME
 from openlookout.timeseries.ingest import Ingested, ingest
 from openlookout.timeseries.quality import grade, quality_summary
 from openlookout.timeseries.schema import Component, parse_schema, schema_text
+from openlookout.timeseries.sensor_file import TIME
 from openlookout.timeseries.sources import IngestionError, Source
 
 START = 1_577_836_800_000_000

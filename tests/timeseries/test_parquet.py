@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openlookout.timeseries import parquet as reader
-from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import CsvFile
 from openlookout.timeseries.inference_input import InputNames, Window, read_window, window_keys
 from openlookout.timeseries.ingest import ingest
 from openlookout.timeseries.parquet import ParquetFile, open_sensor_file
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import TIME, BadHeader, NotIngestible
 from openlookout.timeseries.sources import Source
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -13,12 +13,13 @@ import polars as pl
 from openlookout.adopt.leftovers import Place
 from openlookout.adopt.old_results import utc
 from openlookout.buckets.errors import BucketError
-from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import CsvFile
 from openlookout.timeseries.inference_input import InputNames, name_time
 from openlookout.timeseries.labels import LabelError, parse_labels
 from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
 from openlookout.timeseries.parquet import ParquetFile
 from openlookout.timeseries.schema import COMPONENT_NAME
+from openlookout.timeseries.sensor_file import TIME, BadHeader, NotIngestible
 from openlookout.timeseries.timestamps import parse_timestamps
 
 HEAD_BYTES = 1 << 16

@@ -14,8 +14,8 @@ from pathlib import Path
 from openlookout.collect.errors import CollectError, SpoolUnavailable
 from openlookout.collect.keeper import Keeper, Taken, Value
 from openlookout.logs import logger
-from openlookout.timeseries.csv import TIME, BadHeader, Chunk, NotIngestible
 from openlookout.timeseries.parquet import is_named_as_data, open_sensor_file
+from openlookout.timeseries.sensor_file import TIME, BadHeader, Chunk, NotIngestible
 
 LOOK_SECONDS = 2.0
 DONE, FAILED = "done", "failed"

@@ -19,7 +19,6 @@ from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.results import evidence_lines, lines, results_parquet, scored_rows
 from openlookout.jobs.version_files import VersionFiles, read_version
 from openlookout.timeseries.columnar import Readings, readings_to_parquet
-from openlookout.timeseries.csv import Allowance
 from openlookout.timeseries.inference_input import (
     InputNames,
     InvalidInput,
@@ -30,6 +29,7 @@ from openlookout.timeseries.inference_input import (
     read_window,
     window_files,
 )
+from openlookout.timeseries.sensor_file import Allowance
 
 
 def infer_window(settings: BucketSettings, job: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,11 +30,11 @@ from openlookout.logs import logger
 from openlookout.metrics import BYTES_INGESTED, ROWS_INGESTED
 from openlookout.store.lifecycles import INGESTION_JOB
 from openlookout.store.tables import dataset, ingestion_job, sensor_statistics
-from openlookout.timeseries.csv import Allowance, BadHeader
 from openlookout.timeseries.ingest import Ingested, ingest
 from openlookout.timeseries.key_pattern import assign, parse_key_pattern
 from openlookout.timeseries.quality import quality_summary
 from openlookout.timeseries.schema import Component, parse_schema, schema_text
+from openlookout.timeseries.sensor_file import Allowance, BadHeader
 from openlookout.timeseries.sources import IngestionError, Source
 
 SECONDS_MAX = 24 * 3600.0

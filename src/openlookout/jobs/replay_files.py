@@ -18,11 +18,12 @@ import polars as pl
 from openlookout.buckets.buckets import Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError
 from openlookout.jobs.inference_work import mark
-from openlookout.timeseries.csv import TIME, BadHeader, CsvFile, NotIngestible
+from openlookout.timeseries.csv import CsvFile
 from openlookout.timeseries.inference_input import InputNames, Window, readings_of_name
 from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
 from openlookout.timeseries.parquet import open_sensor_file
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import TIME, BadHeader, NotIngestible
 
 GULP_BYTES = 32 << 20
 GULP_FILES = 1024

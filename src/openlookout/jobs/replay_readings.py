@@ -14,10 +14,10 @@ from openlookout.jobs.inference_work import too_many_rows
 from openlookout.jobs.replay_files import FILE, FileIndex, Found, read_files
 from openlookout.jobs.windows import window_of
 from openlookout.timeseries.columnar import Readings, from_frame
-from openlookout.timeseries.csv import TIME, BadHeader
 from openlookout.timeseries.runs import sorted_unique
 from openlookout.timeseries.sampling import Sampling
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import TIME, BadHeader
 
 MINUTE_US = 60_000_000
 NAMED_MAX = 3  # Unreadable files that a sentence names, as an execution's.

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from openlookout.timeseries.csv import TIME
+from openlookout.timeseries.sensor_file import TIME
 
 
 @dataclass(frozen=True)

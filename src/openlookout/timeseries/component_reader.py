@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 
-from openlookout.timeseries.csv import MARKS_MAX, TIME, Allowance, Chunk, Header, NotIngestible
 from openlookout.timeseries.gathering import REFUSALS, Batch, LeftOut, Opened, Parsed, gathered, refusal
 from openlookout.timeseries.observation import SensorObservation, observe_part
 from openlookout.timeseries.runs import Run, joined, merge_runs, run_cells_max, write_rows
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import MARKS_MAX, TIME, Allowance, Chunk, Header, NotIngestible
 from openlookout.timeseries.sources import Meter, Source
 
 
@@ -229,7 +229,7 @@ class ComponentReader:
                 self._observed = None  # The runs will be merged, and then read again.
         if is_last:  # What is asked of each sensor at the end takes a while where they are thousands.
             for one in (self._observed or {}).values():
-                one.has_operating_modes  # noqa: B018  # It is kept.
+                one.conclude()
         writing.result()
         return run
 

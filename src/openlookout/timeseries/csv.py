@@ -12,101 +12,36 @@ import io
 import re
 import zlib
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
-from openlookout.timeseries.schema import SENSOR_NAME, SENSORS_MAX
-from openlookout.timeseries.timestamps import TimestampFormat, parse_timestamps
+from openlookout.timeseries.csv_rows import parse_rows
+from openlookout.timeseries.sensor_file import (
+    CELLS_MAX,
+    Allowance,
+    BadHeader,
+    Chunk,
+    Header,
+    NotIngestible,
+    check_header,
+)
+from openlookout.timeseries.timestamps import TimestampFormat
 
-# No sensor may be called that: the sign is not allowed in headers.
-TIME = "@time"
 BLOCK_BYTES = 4 << 20
 # Where lines are longer, blocks are twice as large: a few rows of thousands of columns cost more to begin than to read.
 WIDE_LINE_BYTES = 8 << 10
 LINE_BYTES_MAX = 4 << 20
-# Cells of one chunk: what bounds the memory where a file has many columns and nearly empty lines.
-CELLS_MAX = 4_000_000
 # Blocks of a file that workers parse at once. Polars' own threads share one block, but not what is around that.
 AHEAD = 2
 # The service took data sets up to 50 GB: a gzip file that unpacks to more is no sensor data.
 UNPACKED_BYTES_MAX = 50 * 10**9
-# Historians write the largest float where they have no value; no unit has readings of that size. Ours.
-READING_MAX = 1e37
-
-# Places that are kept of one kind of fault, to be shown; all of them are counted. Ours.
-MARKS_MAX = 500
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLANK_LINES = re.compile(rb"\n{2,}")
-
-
-class BadHeader(Exception):
-    """The header of a CSV file is malformed."""
-
-    def __init__(self, file: str, column: int, reason: str) -> None:
-        """`column` counts from 1; 0 stands for the header as a whole."""
-        where = f"column {column}" if column else "the header"
-        super().__init__(f"file '{file}', {where}: {reason}")
-        self.file, self.column, self.reason = file, column, reason
-
-
-class NotIngestible(Exception):
-    """The file is not CSV, is corrupt, or cannot be read; the message is the reason, without the name of the file."""
-
-
-class UnpackedTooMuch(Exception):
-    """The compressed files of one piece of work unpack to more than they may, all together."""
-
-
-class Allowance:
-    """How many bytes the compressed files of one piece of work may unpack to, all together."""
-
-    def __init__(self, n_bytes: int) -> None:
-        self._n_bytes = self._n_left = n_bytes
-
-    def take(self, n_bytes: int) -> None:
-        """Count bytes that were unpacked.
-
-        Raises:
-            UnpackedTooMuch: there are more than may be.
-        """
-        self._n_left -= n_bytes
-        if self._n_left < 0:
-            raise UnpackedTooMuch(f"The compressed files unpack to more than {self._n_bytes} bytes, which is the quota")
-
-
-@dataclass(frozen=True)
-class Header:
-    """The columns of a file: the first is the timestamp, the others are sensors."""
-
-    timestamp: str
-    sensors: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows of one file, in the order of the file.
-
-    `readings` has the column TIME (Int64, microseconds since the epoch, no nulls) and one Float64 column for each
-    sensor asked for that the file has; null is no reading. `n_bad_timestamps` rows were dropped; `invalid` counts the
-    cells of each sensor that are neither a number nor empty, `invalid_us` has the times of the first MARKS_MAX of them.
-    `is_whole`: every sensor is known to have a reading in every row. `kept`: which of the lines became a row, None
-    where that is not known.
-    """
-
-    readings: pl.DataFrame
-    n_bad_timestamps: int
-    invalid: dict[str, int] = field(default_factory=dict)
-    invalid_us: dict[str, list[int]] = field(default_factory=dict)
-    is_whole: bool = False
-    kept: NDArray[np.bool_] | None = None
 
 
 class CsvFile:
@@ -155,11 +90,11 @@ class CsvFile:
         for block in chain([self._rest] if self._rest else [], self._blocks):
             for lines in _split(_unquoted(block), len(sensors) + 1):
                 if workers is None:
-                    chunk, hint = _parse(lines, len(sensors) + 1, names, hint)
+                    chunk, hint = parse_rows(lines, len(sensors) + 1, names, hint)
                     yield chunk
                     continue
                 # The hint may be that of an earlier block: it only makes reading faster.
-                parsing.append(workers.submit(_parse, lines, len(sensors) + 1, names, hint))
+                parsing.append(workers.submit(parse_rows, lines, len(sensors) + 1, names, hint))
                 if len(parsing) == AHEAD:
                     chunk, hint = parsing.popleft().result()
                     yield chunk
@@ -169,7 +104,7 @@ class CsvFile:
 
 def parse_lines(header: Header, lines: bytes, wanted: Collection[str]) -> Chunk:
     """Give the rows of lines that come after this header, in one chunk; the caller sees to it that they are few."""
-    return _parse(_unquoted(lines), len(header.sensors) + 1, _polars_names(header, wanted), None)[0]
+    return parse_rows(_unquoted(lines), len(header.sensors) + 1, _polars_names(header, wanted), None)[0]
 
 
 def without_blank_lines(text: bytes) -> bytes:
@@ -260,29 +195,6 @@ def _header(name: str, line: str) -> Header:
     return check_header(name, cells)
 
 
-def check_header(name: str, cells: Sequence[str]) -> Header:
-    """Give the header of columns by these names, the first the timestamp.
-
-    Raises:
-        BadHeader: there are too many, or a name is none that a sensor can have, or comes twice.
-    """
-    if len(cells) < 2:
-        raise BadHeader(name, 0, "fewer than 2 columns; a timestamp and at least one sensor")
-    if len(cells) - 1 > SENSORS_MAX:
-        raise BadHeader(name, 0, f"{len(cells) - 1} sensors, {SENSORS_MAX} are the limit")
-    seen: dict[str, int] = {}
-    for column, cell in enumerate(cells, 1):
-        shown = cell if len(cell) <= 80 else cell[:77] + "..."
-        if not cell:
-            raise BadHeader(name, column, "the header is empty")
-        if not SENSOR_NAME.fullmatch(cell):
-            raise BadHeader(name, column, f"the header '{shown}' is not 1 to 200 of 0-9 a-z A-Z : # $ . - _")
-        if cell in seen:
-            raise BadHeader(name, column, f"the header '{shown}' is that of column {seen[cell]} too")
-        seen[cell] = column
-    return Header(cells[0], tuple(cells[1:]))
-
-
 def _unquoted(block: bytes) -> bytes:
     """Take the quotes off, so that every line is a record and every comma separates cells."""
     if b'"' in block:
@@ -327,99 +239,6 @@ def _split(block: bytes, n_columns: int) -> Iterator[bytes]:
     if n_rows <= rows_max:
         yield block
         return
-    lines = _BLANK_LINES.sub(b"\n", block).splitlines(keepends=True)
+    lines = without_blank_lines(block).splitlines(keepends=True)
     for start in range(0, len(lines), rows_max):
         yield b"".join(lines[start : start + rows_max])
-
-
-def _parse(
-    lines: bytes, n_columns: int, names: dict[str, str], hint: TimestampFormat | None
-) -> tuple[Chunk, TimestampFormat | None]:
-    """Read lines without quotes; `names` are the sensors by the column that Polars puts them in, column_2 on."""
-    columns = ["column_1", *names]
-    schema: dict[str, type[pl.DataType]] = {
-        f"column_{i}": pl.Float64 if i > 1 else pl.String for i in range(1, n_columns + 1)
-    }
-    frame = _read(lines, schema, columns)
-    # Taken out and put in again in place: a query costs by the column, and there may be thousands.
-    stamps = frame.drop_in_place("column_1")
-    is_lacking = _is_lacking(frame)
-    texts = _telling(frame, is_lacking, lines, schema)
-    if texts.width:
-        frame = frame.with_columns(_numbers(frame[c], texts[c]) for c in texts.columns)
-    times, hint = parse_timestamps(stamps, hint)
-    kept = times.is_not_null().to_numpy()
-    n_bad = 0
-    if times.null_count():
-        n_bad = times.null_count() - _n_blank(lines, schema)
-        there = times.is_not_null()
-        frame, texts, times = frame.filter(there), texts.filter(there) if texts.width else texts, times.drop_nulls()
-    where = {names[c]: _is_invalid(frame[c], texts[c]) for c in texts.columns}
-    invalid = {name: int(is_invalid.sum()) for name, is_invalid in where.items() if is_invalid.any()}
-    invalid_us = {name: times.filter(where[name]).head(MARKS_MAX).to_list() for name in invalid}
-    frame.insert_column(0, times)
-    frame.columns = [TIME, *names.values()]
-    return Chunk(frame, n_bad, invalid, invalid_us, not is_lacking.any(), kept), hint
-
-
-def _n_blank(lines: bytes, schema: Mapping[str, type[pl.DataType]]) -> int:
-    """Count the rows of which no cell says anything: they are no rows at all."""
-    cells = _read(lines, dict.fromkeys(schema, pl.String), list(schema))
-    blank = pl.all_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == ""))
-    return int(cells.select(blank.sum()).item())
-
-
-def _read(lines: bytes, schema: Mapping[str, type[pl.DataType]], columns: list[str]) -> pl.DataFrame:
-    try:
-        frame = pl.read_csv(
-            # A header of our own: without one the first row would say how many columns there are.
-            ",".join(schema).encode() + b"\n" + lines,
-            schema=dict(schema),
-            columns=columns if len(columns) < len(schema) else None,
-            quote_char=None,
-            ignore_errors=True,
-            truncate_ragged_lines=True,
-        )
-    except pl.exceptions.PolarsError as error:
-        raise NotIngestible(f"not CSV: {error}") from None
-    assert frame.columns == columns
-    return frame
-
-
-def _is_lacking(frame: pl.DataFrame) -> NDArray[np.bool_]:
-    """Tell which cells (n_rows, n_sensors) are no readings of a sensor.
-
-    Whole arrays, not a query for each column: that costs more than the work where columns are many and rows few.
-    """
-    # NaN, which stands for null here, is not below anything.
-    is_reading: NDArray[np.bool_] = np.abs(frame.to_numpy()) <= READING_MAX
-    return ~is_reading
-
-
-def _telling(
-    frame: pl.DataFrame, is_lacking: NDArray[np.bool_], lines: bytes, schema: Mapping[str, type[pl.DataType]]
-) -> pl.DataFrame:
-    """Give the text, without blanks around it, of the columns where a cell says something that is no reading.
-
-    Only columns that lack a reading are read a second time, as text, and most of them just have empty cells.
-    """
-    doubtful = np.flatnonzero(is_lacking.any(axis=0))
-    if not len(doubtful):
-        return pl.DataFrame()
-    columns = frame.columns
-    texts = _read(lines, dict.fromkeys(schema, pl.String), [columns[i] for i in doubtful])
-    is_said = (texts.select(pl.all().is_not_null()).to_numpy() & is_lacking[:, doubtful]).any(axis=0)
-    telling = [columns[i] for i in doubtful[is_said]]
-    return texts.select(pl.col(telling).str.strip_chars()) if telling else pl.DataFrame()
-
-
-def _numbers(numbers: pl.Series, texts: pl.Series) -> pl.Series:
-    """Give the readings of a doubtful column: null for NaN, infinities and numbers that no sensor measures."""
-    numbers = numbers.fill_null(texts.cast(pl.Float64, strict=False))
-    return numbers.set(((numbers > READING_MAX) | (numbers < -READING_MAX)).fill_null(value=True), None)
-
-
-def _is_invalid(numbers: pl.Series, texts: pl.Series) -> pl.Series:
-    """Tell which cells hold no reading although they say something; empty and NaN, in any case, say nothing."""
-    said = texts.is_not_null() & (texts != "") & (texts.str.to_lowercase() != "nan")
-    return said.fill_null(value=False) & numbers.is_null()

@@ -14,20 +14,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from openlookout.timeseries.csv import (
-    BLOCK_BYTES,
+from openlookout.timeseries.csv import BLOCK_BYTES, CsvFile, parse_lines, without_blank_lines
+from openlookout.timeseries.parquet import ParquetFile, is_named_as_data, open_sensor_file
+from openlookout.timeseries.sensor_file import (
     CELLS_MAX,
     Allowance,
     BadHeader,
     Chunk,
-    CsvFile,
     Header,
     NotIngestible,
     UnpackedTooMuch,
-    parse_lines,
-    without_blank_lines,
 )
-from openlookout.timeseries.parquet import ParquetFile, is_named_as_data, open_sensor_file
 from openlookout.timeseries.sources import IngestionError, Meter, Source
 
 # A larger file is no cheaper in company.

@@ -12,11 +12,11 @@ from typing import BinaryIO
 import polars as pl
 
 from openlookout.timeseries.columnar import Readings, from_frame
-from openlookout.timeseries.csv import TIME, Allowance, BadHeader, NotIngestible, UnpackedTooMuch
 from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
 from openlookout.timeseries.parquet import open_sensor_file
 from openlookout.timeseries.runs import sorted_unique
 from openlookout.timeseries.schema import Component
+from openlookout.timeseries.sensor_file import TIME, Allowance, BadHeader, NotIngestible, UnpackedTooMuch
 
 _FORMATS = {"yyyy-MM-dd-HH-mm-ss": "%Y-%m-%d-%H-%M-%S", "yyyyMMddHHmmss": "%Y%m%d%H%M%S"}
 _SHAPES = {

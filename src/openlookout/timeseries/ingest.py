@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openlookout.timeseries.component_reader import ComponentReader, Marks, Tally
-from openlookout.timeseries.csv import AHEAD, Allowance
+from openlookout.timeseries.csv import AHEAD
 from openlookout.timeseries.observation import SensorObservation
 from openlookout.timeseries.quality import SensorStatistics
 from openlookout.timeseries.schema import COMPONENTS_MAX, SENSORS_MAX, Component
+from openlookout.timeseries.sensor_file import Allowance
 from openlookout.timeseries.sources import IngestionError, Meter, Progress, Source
 
 

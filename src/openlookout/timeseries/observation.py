@@ -8,14 +8,13 @@ sensor costs no more than the slice of its sample.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from openlookout.timeseries.csv import TIME
 from openlookout.timeseries.quality import CATEGORIES_MAX, DAY_US, GAP_DAYS, Monotonicity
+from openlookout.timeseries.sensor_file import TIME
 
 # Times the sensors: what is held of thousands of them at once. A mode of a twentieth still has 200.
 SAMPLE_MAX = 4_096
@@ -46,6 +45,7 @@ class SensorObservation:
     _n_read: int = 0
     _stride: int = 1
     _sample: list[Floats] = field(default_factory=list)
+    _has_modes: bool | None = None
 
     def observe(self, times_us: Times, values: Floats, gaps_us: Times | None = None) -> None:
         """Take the next readings: ascending times, no NaN; `gaps_us` are the large gaps within, if they are known."""
@@ -110,10 +110,16 @@ class SensorObservation:
             return None
         return "INCREASING" if self.has_risen else "DECREASING"
 
-    @cached_property
+    @property
     def has_operating_modes(self) -> bool:
         """Whether the values gather in ranges apart; to be asked once every reading was observed."""
-        return bool(self._sample) and self._is_moving() and has_modes(np.concatenate(self._sample))
+        if self._has_modes is None:
+            self.conclude()
+        return bool(self._has_modes)
+
+    def conclude(self) -> None:
+        """Answer what takes a while, and keep the answer: every reading was observed."""
+        self._has_modes = bool(self._sample) and self._is_moving() and has_modes(np.concatenate(self._sample))
 
 
 def observe_part(part: pl.DataFrame, sensors: dict[str, SensorObservation]) -> None:

@@ -12,13 +12,13 @@ from typing import BinaryIO
 
 import polars as pl
 
-from openlookout.timeseries.csv import (
+from openlookout.timeseries.csv import CsvFile
+from openlookout.timeseries.sensor_file import (
     CELLS_MAX,
     READING_MAX,
     TIME,
     Allowance,
     Chunk,
-    CsvFile,
     Header,
     NotIngestible,
     check_header,

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from openlookout.timeseries.csv import MARKS_MAX, TIME
+from openlookout.timeseries.sensor_file import MARKS_MAX, TIME
 
 # Cells of a run, which are in memory; more where rows would be so few that columns cost more than what is in them.
 RUN_CELLS_MAX = 4_000_000
