@@ -210,8 +210,8 @@ class ComponentReader:
         rows = [frame for frame in frames if len(frame)]
         if not rows:
             return 0
-        if self._writing:
-            self._writing[-1].result()  # One at a time: what waits to be written is in memory.
+        if len(self._writing) > 1:
+            self._writing[-2].result()  # One is written, one waits: what waits is in memory.
         path = self._scratch / f"{self._number:04}-{self._n_written:06}.parquet"
         self._n_written += 1
         self._writing.append(self._writer.submit(self._write_run, rows, path, is_last=is_last))
