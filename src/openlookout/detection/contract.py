@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
-Steady = NDArray[np.float32]
+Singles = NDArray[np.float32]
 State = Mapping[str, NDArray[np.generic]]
 
 
@@ -35,7 +35,7 @@ class Scores:
 
     anomaly: Floats
     contribution: Floats
-    steady: Steady
+    steady: Singles
     anyway: Booleans
 
     def taken(self, rows: Booleans) -> "Scores":

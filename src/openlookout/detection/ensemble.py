@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openlookout.detection.contract import Booleans, Floats, Integers, Scores, State
+from openlookout.detection.contract import Booleans, Floats, Integers, Scores, Singles, State
 from openlookout.detection.drifting import Drifting
 from openlookout.detection.expectation import Expectation
 from openlookout.detection.extremes import Extremes
@@ -27,7 +27,7 @@ from openlookout.detection.holding import holding, twice
 from openlookout.detection.levels import Levels
 from openlookout.detection.members import REACH_ROWS, Member, Scored
 from openlookout.detection.modes import DOUBLINGS, Modes, settled
-from openlookout.detection.rows import on_one_thread, smoothed, times
+from openlookout.detection.rows import BLOCK_ROWS, on_one_thread, smoothed, times
 from openlookout.detection.scaling import Scaling
 
 RANKING_SPANS = (8, 32)
@@ -281,9 +281,19 @@ def ranked(units: Floats, segment: Integers, weights: Floats) -> Floats:
     return scores
 
 
-def _contribution(shares: list[Floats], weights: Floats, missing: Booleans) -> Floats:
+def _contribution(shares: list[Floats | Singles], weights: Floats, missing: Booleans) -> Floats:
     """Mix the members' shares by what each member says; a sensor without a reading has none."""
-    total = np.zeros_like(shares[0])
+    total = np.empty(missing.shape)
+    weighty = np.flatnonzero(weights.any(axis=0))
+    # Block by block all the way: the caches hold a block of what all members say, not all rows.
+    for first in range(0, len(missing), BLOCK_ROWS):
+        rows = slice(first, first + BLOCK_ROWS)
+        total[rows] = _mixed([shares[k][rows] for k in weighty], weights[rows][:, weighty], missing[rows])
+    return total
+
+
+def _mixed(shares: list[Floats | Singles], weights: Floats, missing: Booleans) -> Floats:
+    total = np.zeros(missing.shape)
     for k, share in enumerate(shares):
         present = np.where(missing, 0.0, share)
         sums = present.sum(axis=1, keepdims=True)

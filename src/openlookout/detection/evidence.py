@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from openlookout.detection.contract import Booleans, Floats, Steady
+from openlookout.detection.contract import Booleans, Floats, Singles
 from openlookout.detection.evidence_record import SENSORS_MAX, Evidence, Kind, SensorEvidence
 from openlookout.detection.expectation import Expectation, in_units, raw_rows
 from openlookout.detection.kinds import kind_of, sensor_event
@@ -52,7 +52,7 @@ def gather(
 
 
 def pointwise_expected(
-    scaling: Scaling, expectation: Expectation, readings: Floats, steady: Steady, alarm: Booleans
+    scaling: Scaling, expectation: Expectation, readings: Floats, steady: Singles, alarm: Booleans
 ) -> tuple[Floats, Floats]:
     """Give what the other sensors let expect of each, in its units, and how many times wider its band is than usual.
 

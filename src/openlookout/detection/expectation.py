@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openlookout.detection.contract import Booleans, Floats, Integers, Steady
+from openlookout.detection.contract import Booleans, Floats, Integers, Singles
 from openlookout.detection.gaussian import Gaussian, fit_gaussian
 from openlookout.detection.scaling import CLIP_SIGMAS, Scaling, soft_clipped
 from openlookout.detection.signatures import usual_move
@@ -100,7 +100,7 @@ def fit_expectation(
     )
 
 
-def raw_rows(readings: Floats, steady: Steady, scaling: Scaling) -> tuple[Floats, Floats]:
+def raw_rows(readings: Floats, steady: Singles, scaling: Scaling) -> tuple[Floats, Floats]:
     """Give rows as in `steady` but not clipped, and the slow level that was taken off: NaN only in the rows."""
     raw = (readings - scaling.center) / scaling.scale
     level = np.where(scaling.is_constant, 0.0, carried(soft_clipped(raw) - steady))

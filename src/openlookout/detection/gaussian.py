@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openlookout.detection.contract import Booleans, Floats
+from openlookout.detection.contract import Booleans, Floats, Singles
 from openlookout.detection.rows import BLOCK_ROWS, padded, row_sums, times
 
 IMPUTING_ROUNDS = 5
@@ -17,21 +17,23 @@ class Gaussian:
     mean: Floats
     precision: Floats
 
-    def scored(self, features: Floats) -> tuple[Floats, Floats]:
+    def scored(self, features: Floats) -> tuple[Floats, Singles]:
         """Give squared Mahalanobis distances, a feature, (n_rows,), and squared residuals (n_rows, d).
 
         Residuals are how far each feature is from what the others let expect, in its own conditional sigmas:
         (P x)_i / sqrt(P_ii) is that of the regression of feature i on all others, standardised.
         """
         sigmas = np.sqrt(np.diag(self.precision))
-        weights: Floats = self.precision / sigmas
-        distances, squares = np.empty(len(features)), np.empty(features.shape)
+        # Single precision is half the time, and what it rounds away is far below a sigma.
+        weights = (self.precision / sigmas).astype(np.float32)
+        distances = np.empty(len(features))
+        squares: Singles = np.empty(features.shape, np.float32)
         # Block by block all the way: the caches hold a block, not all rows.
         for first, block in padded(features):
             rows = slice(first, min(first + BLOCK_ROWS, len(features)))
             size = rows.stop - first
             off = block - self.mean
-            residuals = off @ weights
+            residuals = off.astype(np.float32) @ weights
             np.square(residuals[:size], out=squares[rows])
             off *= residuals
             off *= sigmas

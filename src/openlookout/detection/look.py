@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from openlookout.detection.contract import Floats, Integers, Steady
+from openlookout.detection.contract import Floats, Integers, Singles
 from openlookout.detection.expectation import FAR, Expectation, raw_rows
 from openlookout.detection.scaling import Scaling
 
@@ -32,7 +32,7 @@ class Rows:
 
     timestamps: Integers
     readings: Floats
-    steady: Steady
+    steady: Singles
     first: int
     led: Floats
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openlookout.detection.contract import Booleans, Floats, Integers
+from openlookout.detection.contract import Booleans, Floats, Integers, Singles
 from openlookout.detection.gaussian import Gaussian, fit_gaussian
-from openlookout.detection.rows import row_sums, shifted, times, window_sums
+from openlookout.detection.rows import BLOCK_ROWS, counts_below, row_sums, shifted, times, window_sums
 
 REACH_ROWS = 128
 LAGS = 3
@@ -22,7 +22,7 @@ WINDOW_ROWS_MIN = 8
 VARIANCE_FLOOR = 1e-3
 KNOTS_MAX = 1024
 
-Scored = tuple[Floats, Floats]
+Scored = tuple[Floats, Floats | Singles]
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,20 @@ class Windowed:
     doublings: int
 
     def score(self, features: Floats, segment: Integers) -> Scored:
-        rows, has = _window_features(features, segment, self.doublings)
-        score, squares = self.gaussian.scored(rows)
         n = features.shape[1]
-        return np.where(has, score, np.nan), (squares[:, :n] + squares[:, n:]) * has[:, None]
+        scores = np.empty(len(features))
+        shares: Singles = np.empty(features.shape, np.float32)
+        # Block by block all the way: the caches hold the features of a block, not of all rows.
+        for first in range(0, len(features), BLOCK_ROWS):
+            rows = slice(first, min(first + BLOCK_ROWS, len(features)))
+            before = min(first, 2**self.doublings - 1)
+            seen = slice(first - before, rows.stop)
+            windows, has = _window_features(features[seen], segment[seen], self.doublings)
+            score, squares = self.gaussian.scored(windows[before:])
+            scores[rows] = np.where(has[before:], score, np.nan)
+            np.add(squares[:, :n], squares[:, n:], out=shares[rows])
+            shares[rows][~has[before:]] = 0
+        return scores, shares
 
 
 def fit_windowed(doublings: int) -> Callable[[Floats, Integers, Booleans], Windowed | None]:
@@ -104,11 +114,13 @@ def fit_windowed(doublings: int) -> Callable[[Floats, Integers, Booleans], Windo
 
 
 def _window_features(features: Floats, segment: Integers, doublings: int) -> tuple[Floats, Booleans]:
+    n = features.shape[1]
     count = window_sums(np.ones((len(features), 1)), segment, doublings)
-    mean = window_sums(features, segment, doublings) / count
-    square = window_sums(features**2, segment, doublings) / count
-    spread = 0.5 * np.log(np.maximum(square - mean**2, 0) + VARIANCE_FLOOR)
-    return np.hstack([mean, spread]), count[:, 0] >= WINDOW_ROWS_MIN
+    out = np.empty((len(features), 2 * n))
+    mean = np.divide(window_sums(features, segment, doublings), count, out=out[:, :n])
+    variance = window_sums(np.square(features), segment, doublings) / count - np.square(mean)
+    np.multiply(np.log(np.maximum(variance, 0) + VARIANCE_FLOOR), 0.5, out=out[:, n:])
+    return out, count[:, 0] >= WINDOW_ROWS_MIN
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ class Tails:
         rarer = np.empty((features.shape[1], len(features)))
         columns = zip(np.ascontiguousarray(self.knots.T), np.ascontiguousarray(features.T), strict=True)
         for sensor, (knots, values) in enumerate(columns):
-            below = np.searchsorted(knots, values, "left")
+            below = counts_below(knots, values)
             upto, tied = below, knots[np.minimum(below, n - 1)] == values
             if tied.any():
                 upto = below.copy()

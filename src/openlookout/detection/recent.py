@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openlookout.detection.contract import Booleans, Floats, Integers, Scores, Steady
+from openlookout.detection.contract import Booleans, Floats, Integers, Scores, Singles
 from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.events import Event, find_events
 from openlookout.detection.evidence import EVENT_ROWS, LOOKBACK_ROWS, gather
@@ -26,7 +26,7 @@ class Recent:
     segment: Integers
     alarm: Booleans
     readings: Floats
-    steady: Steady
+    steady: Singles
     contribution: NDArray[np.float32]
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -57,6 +57,20 @@ def row_sums(values: Floats) -> Floats:
     return times(values, np.ones((values.shape[1], 1)))[:, 0]
 
 
+def counts_below(ordered: Floats, values: Floats) -> Integers:
+    """(n_values,): how many of `ordered`, ascending, are below each value: `np.searchsorted`, in half its time.
+
+    All values take each step of the bisection together: a processor cannot guess which way one by one will turn.
+    """
+    n_steps = len(ordered).bit_length()
+    filled = np.full(2**n_steps, np.inf)
+    filled[: len(ordered)] = ordered
+    below = np.zeros(len(values), np.intp)
+    for step in (2**k for k in reversed(range(n_steps))):
+        below += step * (filled.take(below + (step - 1), mode="clip") < values)
+    return below
+
+
 def shifted(values: Floats, segment: Integers, by: int) -> tuple[Floats, Booleans]:
     """Give the row `by` rows before each row, zero where the segment has none, and where it has one."""
     has = np.zeros(len(values), bool)
@@ -73,10 +87,18 @@ def window_sums(values: Floats, segment: Integers, n_doublings: int) -> Floats:
 
     By doubling, so that the order of summing is that of the window and not of the array.
     """
-    sums = values
-    for k in range(n_doublings):
-        sums = sums + shifted(sums, segment, 2**k)[0]
-    return sums
+    if not n_doublings:
+        return values
+    # Two arrays in turns: a new one for each doubling costs more than the sums.
+    before, sums, spare = values, np.empty_like(values), np.empty_like(values)
+    for by in (2**k for k in range(n_doublings)):
+        sums[:by] = before[:by]
+        has = segment[by:] == segment[:-by]
+        np.add(before[by:], before[:-by], out=sums[by:])
+        if not has.all():
+            np.copyto(sums[by:], before[by:], where=~has[:, None])
+        before, sums, spare = sums, spare, sums
+    return before
 
 
 def smoothed(values: Floats, segment: Integers, span: int) -> Floats:

@@ -25,10 +25,14 @@ class Scaling:
 
     def deviations(self, readings: Floats) -> Floats:
         """(n_rows, n_sensors) in robust sigmas, soft-clipped; NaN where there is no reading."""
-        raw = (readings - self.center) / self.scale
-        moved = np.abs(readings - self.center) > CONSTANT_TOLERANCE * np.maximum(np.abs(self.center), 1e-30)
-        constant = np.where(np.isnan(readings), np.nan, np.where(moved, np.sign(raw) * MOVED_SIGMAS, 0.0))
-        return np.where(self.is_constant, constant, soft_clipped(raw))
+        off = readings - self.center
+        deviations = soft_clipped(off / self.scale)
+        if self.is_constant.any():
+            off = off[:, self.is_constant]
+            has_moved = np.abs(off) > CONSTANT_TOLERANCE * np.maximum(np.abs(self.center[self.is_constant]), 1e-30)
+            moved = np.where(has_moved, np.sign(off) * MOVED_SIGMAS, 0.0)
+            deviations[:, self.is_constant] = np.where(np.isnan(off), np.nan, moved)
+        return deviations
 
 
 def fit_scaling(readings: Floats) -> Scaling:
@@ -48,7 +52,7 @@ def fit_scaling(readings: Floats) -> Scaling:
 
 def soft_clipped(sigmas: Floats) -> Floats:
     """Linear up to ten sigmas, logarithmic beyond: one broken sensor does not drown the others."""
-    size = np.abs(sigmas)
-    return np.sign(sigmas) * np.where(
-        size > CLIP_SIGMAS, CLIP_SIGMAS + np.log1p(np.maximum(size - CLIP_SIGMAS, 0)), size
-    )
+    clipped = sigmas.copy()
+    far = np.abs(sigmas) > CLIP_SIGMAS
+    clipped[far] = np.sign(sigmas[far]) * (CLIP_SIGMAS + np.log1p(np.abs(sigmas[far]) - CLIP_SIGMAS))
+    return clipped
