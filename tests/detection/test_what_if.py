@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection.test_promises import fitted, plant
@@ -84,6 +84,7 @@ def test_what_alarms_for_another_reason_alarms_at_every_factor(detector: Ensembl
     assert all(found.alarm(factor)[quiet].all() for factor in FACTORS)
 
 
+@settings(deadline=None)  # On a busy machine one example can take long.
 @given(
     alarm=st.lists(st.booleans(), max_size=60),
     marks=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 20), st.booleans()), max_size=4),

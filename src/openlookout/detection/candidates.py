@@ -28,7 +28,7 @@ class Candidate:
 
 CANDIDATES = (
     Candidate(fit_level, 1, 0),  # A broken relation alarms; how unusual rows are, the others order better.
-    Candidate(fit_lagged, 1, 1),
+    Candidate(fit_lagged, 1, 2),
     Candidate(fit_windowed(5), 1, 1),
     Candidate(fit_windowed(7), 0, 1),  # An alarm would end two hours late on rows of a minute.
     Candidate(fit_tails, 2, 2),

@@ -274,10 +274,10 @@ def spanned(units: Floats, segment: Integers, span: int) -> Floats:
 
 
 def ranked(units: Floats, segment: Integers, weights: Floats) -> Floats:
-    """(n_rows,): the weighted geometric mean of members, each smoothed over all spans."""
-    logarithms = np.hstack([np.log(FLOOR + smoothed(units, segment, span)) for span in RANKING_SPANS])
+    """(n_rows,): the weighted mean of members, each smoothed over all spans."""
+    smooth = np.hstack([smoothed(units, segment, span) for span in RANKING_SPANS])
     n = len(RANKING_SPANS)
-    scores: Floats = np.exp(times(logarithms, np.tile(weights / n, n)[:, None])[:, 0])
+    scores: Floats = times(smooth, np.tile(weights / n, n)[:, None])[:, 0]
     return scores
 
 
