@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from openlookout.detection.contract import Floats, Integers
 from openlookout.detection.ensemble import SHARED_CELLS_MIN, Ensemble
+from openlookout.detection.gaussian import fit_gaussian
 from openlookout.detection.members import fit_lagged, fit_level, fit_tails, fit_windowed
 from openlookout.detection.model_file import ModelFileError, load, save
 from openlookout.detection.rows import on_one_thread, times
@@ -139,6 +140,31 @@ def test_a_product_gives_a_row_the_same_bits_wherever_it_stands(n_in: int, n_out
         for first in (1, 2, 3, 5, 63, 128, 191, 192, 200, 399):
             assert times(rows[first:], matrix).tobytes() == whole[first:].tobytes()
             assert times(rows[:first], matrix).tobytes() == whole[:first].tobytes()
+
+
+@pytest.mark.parametrize("n_features", [1, 5, 77, 300, 600])
+def test_a_distance_in_single_precision_has_the_same_bits_wherever_a_row_stands(n_features: int) -> None:
+    rng = np.random.default_rng(n_features)
+    rows = rng.normal(0, 1, (400, n_features))
+    gaussian = fit_gaussian(rows)
+    with on_one_thread():
+        whole = gaussian.scored(rows)
+        for first in (1, 2, 3, 5, 63, 128, 191, 192, 200, 399):
+            for part, which in ((rows[first:], slice(first, None)), (rows[:first], slice(first))):
+                assert [each.tobytes() for each in gaussian.scored(part)] == [each[which].tobytes() for each in whole]
+
+
+def test_single_precision_is_far_finer_than_a_sigma_even_of_sensors_that_are_nearly_copies() -> None:
+    rng = np.random.default_rng(4)
+    common = rng.normal(0, 1, (2000, 1))
+    rows = common + rng.normal(0, 1e-3, (2000, 60))
+    rows[-1, 0] += 8.0
+    gaussian = fit_gaussian(rows[:1500])
+    distances, squares = gaussian.scored(rows[1500:])
+    off = rows[1500:] - gaussian.mean
+    exact = off @ gaussian.precision
+    assert distances == pytest.approx((off * exact).sum(axis=1) / 60, rel=5e-3)
+    assert np.sqrt(squares) == pytest.approx(np.abs(exact) / np.sqrt(np.diag(gaussian.precision)), rel=1e-3, abs=1e-2)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
