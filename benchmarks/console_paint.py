@@ -101,9 +101,11 @@ def serving(data: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         found = (re.search(r"AWS_ENDPOINT_URL_LOOKOUTEQUIPMENT=(http://\S+)", line) for line in process.stdout)
-        yield next(one[1] for one in found if one)
-        process.terminate()
-        process.communicate(timeout=60)
+        try:
+            yield next(one[1] for one in found if one)
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
 
 
 def build(data: Path) -> None:
@@ -154,8 +156,9 @@ def seen(page: Page, url: str) -> tuple[float, float]:
     """Open a page; give the milliseconds until it shows something, and until its chart is drawn."""
     page.goto(url)
     drawn = _after(page, 0)
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    return painted, drawn
+    # The browser reports the paint some moments later, and where it is busy after the chart was drawn.
+    _wait(page, "performance.getEntriesByName('first-contentful-paint').length")
+    return page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"), drawn
 
 
 def zoomed(page: Page) -> float:
@@ -172,11 +175,15 @@ def zoomed(page: Page) -> float:
 
 def _after(page: Page, n_before: int) -> float:
     """When the chart was drawn once more, in the page's own time."""
-    deadline = time.monotonic() + 60
-    while page.evaluate("drawnAt.length") <= n_before:  # The page's policy forbids what wait_for_function does.
-        assert time.monotonic() < deadline, f"{page.url}: not drawn"
-        page.wait_for_timeout(20)
+    _wait(page, f"drawnAt.length > {n_before}")
     return float(page.evaluate(f"drawnAt[{n_before}]"))
+
+
+def _wait(page: Page, condition: str) -> None:
+    deadline = time.monotonic() + 60
+    while not page.evaluate(condition):  # The page's policy forbids what wait_for_function does.
+        assert time.monotonic() < deadline, f"{page.url}: not {condition}"
+        page.wait_for_timeout(20)
 
 
 def measure(data: Path, browser: Browser, n_rounds: int) -> list[Times]:
