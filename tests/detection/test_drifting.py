@@ -6,6 +6,8 @@ import pytest
 from openlookout.detection.contract import Floats, Integers
 from openlookout.detection.drifting import EVIDENCE_MAX, LIMIT
 from openlookout.detection.ensemble import Ensemble
+from openlookout.detection.evidence import gather
+from openlookout.detection.look import Rows
 from openlookout.detection.model_file import load, save
 from openlookout.detection.training import fit
 
@@ -85,3 +87,21 @@ def test_what_jumps_now_and_then_is_no_walk() -> None:
     rng = np.random.default_rng(4)
     jumps = np.where(rng.random((N_TRAINING, N_SENSORS)) < 0.003, rng.normal(0, 2, (N_TRAINING, N_SENSORS)), 0.0)
     assert not fitted(np.cumsum(jumps, axis=0) + rng.normal(0, 0.2, jumps.shape)).drifting.looks
+
+
+def test_sensors_without_relations_are_never_said_to_be_exchanged(plant: tuple[Ensemble, Floats]) -> None:
+    detector, rows = plant
+    live = drifting(rows, [3, 5, 8])
+    scores, _ = detector.score(live, whole(live))
+    alarm = np.r_[False, scores.alarm, False].astype(int)
+    told = []
+    for first, last in zip(np.flatnonzero(np.diff(alarm) > 0), np.flatnonzero(np.diff(alarm) < 0), strict=True):
+        seen = slice(max(first - 128, 0), last)
+        shares = scores.contribution[first:last].mean(axis=0)
+        event = Rows(
+            np.arange(seen.start, last) * 3_600_000_000, live[seen], scores.steady[seen], first - seen.start, shares
+        )
+        told.append(gather(detector.scaling, detector.expectation, event, shares, [f"s{k}" for k in range(N_SENSORS)]))
+    assert told
+    assert not [each["reason"] for each in told if "exchanged" in each["reason"]]
+    assert {each["sensor"] for each in told[-1]["sensors"][:3]} == {"s3", "s5", "s8"}

@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from openlookout.detection.contract import Floats, Integers
+from openlookout.detection.contract import Booleans, Floats, Integers
 from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.model_file import load, save
 from openlookout.detection.modes import Modes, settled
-from openlookout.detection.training import fit
+from openlookout.detection.training import fit, fit_judged
 from openlookout.detection.what_if import deciding, with_factor
 
 N_TRAINING, N = 1500, 2300
@@ -122,3 +122,44 @@ def test_a_factor_of_the_limit_holds_in_known_modes_too(detector: Ensemble, fact
     scores, units, _ = detector.score_and_units(rows, segment)
     swept = deciding(detector, scores, units, segment).alarm(factor)
     assert np.array_equal(swept, with_factor(detector, factor).score(rows, segment)[0].alarm)
+
+
+def failing() -> tuple[Floats, Booleans]:
+    """Training with faint failures in the known mode, and where they are."""
+    rows, anomalous = ROWS[:N_TRAINING].copy(), np.zeros(N_TRAINING, bool)
+    for first in (150, 420, 960, 1140, 1320):
+        rows[first : first + 40, 2] += 1.2
+        anomalous[first : first + 40] = True
+    return rows, anomalous
+
+
+@pytest.fixture(scope="module")
+def labelled() -> Ensemble:
+    """Fitted with failures that choose how to look for them."""
+    rows, anomalous = failing()
+    detector, left_out = fit_judged(rows, ~anomalous, one_segment(N_TRAINING), anomalous)
+    assert left_out is not None
+    assert left_out.found > 0.5
+    assert left_out.false_share < 0.01
+    return detector
+
+
+def test_failures_in_known_modes_choose_for_them_too(labelled: Ensemble) -> None:
+    assert labelled.familiar is not None
+    rows, anomalous = failing()
+    plain = fit(rows, ~anomalous, one_segment(N_TRAINING))
+    assert plain.familiar is not None
+    assert (labelled.span, labelled.limit) != (plain.span, plain.limit)
+    live = ROWS[N_TRAINING : NEW_MODE.start].copy()
+    live[350:390, 2] += 1.2
+    found, missed = (each.score(live, one_segment(len(live)))[0].alarm[350:390].any() for each in (labelled, plain))
+    assert found
+    assert not missed
+
+
+def test_what_labels_chose_holds_piece_by_piece_in_known_modes_to_the_bit(labelled: Ensemble) -> None:
+    rows, segment = ROWS[N_TRAINING:], one_segment(N - N_TRAINING)
+    whole, state = labelled.score(rows, segment)[0], None
+    for first, last in pairwise((0, 1, 9, 140, 400, 401, 640, 800)):
+        piece, state = labelled.score(rows[first:last], segment[first:last], state)
+        assert piece.anomaly.tobytes() == whole.anomaly[first:last].tobytes()

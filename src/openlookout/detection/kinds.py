@@ -112,6 +112,7 @@ def _exchangeable(case: Case, look: Look, level: Floats) -> list[tuple[int, int]
             continue
         fits = has & (value >= low[first]) & (value <= high[first]) & (value[first] >= low) & (value[first] <= high)
         fits[first] = False
+        fits &= look.excess > 0
         by_excess = sorted(np.flatnonzero(fits), key=lambda k: -look.excess[k])
         pairs += [(int(min(first, k)), int(max(first, k))) for k in by_excess]
     return list(dict.fromkeys(pairs))[:PAIRS_MAX]
