@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from detection.test_evidence import explained
 from openlookout.detection.contract import Floats, Integers
 from openlookout.detection.drifting import EVIDENCE_MAX, LIMIT
 from openlookout.detection.ensemble import Ensemble
@@ -105,3 +106,22 @@ def test_sensors_without_relations_are_never_said_to_be_exchanged(plant: tuple[E
     assert told
     assert not [each["reason"] for each in told if "exchanged" in each["reason"]]
     assert {each["sensor"] for each in told[-1]["sensors"][:3]} == {"s3", "s5", "s8"}
+
+
+def test_an_event_that_drift_alone_raised_names_what_drifted(plant: tuple[Ensemble, Floats]) -> None:
+    detector, rows = plant
+    rows = drifting(rows[0] + np.random.default_rng(0).normal(0, 0.2, rows.shape), [3, 5])
+    scores, units, _ = detector.score_and_units(rows, whole(rows))
+    assert scores.anyway.any()
+    assert not (detector.decides(units, whole(rows), detector.span) > detector.limit).any()
+    records = [each.evidence for each in explained(rows, detector=detector)]
+    for record in records:
+        assert record["kind"] == "machine", record["reason"]
+        assert "row to row" not in record["reason"]
+        assert {each["sensor"] for each in record["sensors"][:2]} == {"pump\\s3", "pump\\s5"}
+        assert set(record["onset_order"]) <= {"pump\\s3", "pump\\s5"}
+        led = record["sensors"][0]
+        assert led["measured"] is not None
+        assert led["expected"] is not None
+        assert led["measured"] > led["expected"] + 1
+    assert any("s5 and pump\\s3 have drifted slowly" in record["reason"] for record in records)

@@ -163,3 +163,28 @@ def test_what_labels_chose_holds_piece_by_piece_in_known_modes_to_the_bit(labell
     for first, last in pairwise((0, 1, 9, 140, 400, 401, 640, 800)):
         piece, state = labelled.score(rows[first:last], segment[first:last], state)
         assert piece.anomaly.tobytes() == whole.anomaly[first:last].tobytes()
+
+
+def test_labels_raise_the_same_votes_in_known_modes_as_elsewhere_and_a_span_smooths_there_too(
+    labelled: Ensemble,
+) -> None:
+    rows, anomalous = failing()
+    plain = fit(rows, ~anomalous, one_segment(N_TRAINING))
+    assert labelled.familiar is not None
+    assert plain.familiar is not None
+    raised = []
+    for ours, theirs in ((labelled, plain), (labelled.familiar, plain.familiar)):
+        votes = theirs.deciding > 0
+        times = ours.deciding[votes] / theirs.deciding[votes]
+        raised.append([tuple(np.flatnonzero(votes)[times > 1]), times.max() / times.min()])
+    assert raised[0][0] == raised[1][0]
+    assert [each[1] for each in raised] == pytest.approx([raised[0][1]] * 2)
+    live, segment = ROWS[N_TRAINING:], one_segment(N - N_TRAINING)
+    scores, units, _ = labelled.score_and_units(live, segment)
+    known = units[:, -1] > 0
+    smooth, rough = (labelled.decides(units, segment, span) for span in (labelled.span, 1))
+    assert labelled.span > 1
+    assert (smooth != rough)[known].mean() > 0.9
+    for factor in (0.7, 1.0, 1.4):
+        swept = deciding(labelled, scores, units, segment).alarm(factor)
+        assert np.array_equal(swept, with_factor(labelled, factor).score(live, segment)[0].alarm)

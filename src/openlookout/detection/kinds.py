@@ -12,12 +12,14 @@ from openlookout.detection.evidence_record import Kind
 from openlookout.detection.expectation import in_units
 from openlookout.detection.look import CORE_ROWS_MIN, LEFT_SHARE, SUSPECTS_MAX, Case, Look, Rows, excess_without
 from openlookout.detection.scaling import soft_clipped
-from openlookout.detection.signatures import SensorEvent, signature
+from openlookout.detection.signatures import NOISE_TIMES, SensorEvent, signature, usual_move
 
 PAIRS_MAX = 12
 HOLDS_SHARE, TOGETHER_SHARE = 0.85, 0.75
 BEYOND_SHARE_MIN = 0.1  # Of the sensors: another way of working is not seen by a few.
 TOGETHER_ROWS = 3
+# Slow drift is seen in sensors that lead together, none of which deviates by itself.
+LEADS_SHARE, ASIDE_SIGMAS = 0.15, 1.0
 
 
 def kind_of(case: Case, suspects: list[int], look: Look) -> tuple[Kind, str]:
@@ -47,7 +49,30 @@ def kind_of(case: Case, suspects: list[int], look: Look) -> tuple[Kind, str]:
             "machine",
             f"The relations between {len(deviating)} sensors do not hold any more, above all of {_listed(most)}.",
         )
-    return "machine", f"How {names[int(led.argmax())]} moves from row to row is not as in training."
+    return "machine", _faint(case, look)
+
+
+def _faint(case: Case, look: Look) -> str:
+    """What is wrong where no sensor deviates by itself."""
+    drifted = _drifted(case, look)
+    if not drifted:
+        return f"How {case.names[int(case.event.led.argmax())]} moves from row to row is not as in training."
+    verb = "has" if len(drifted) == 1 else "have"
+    said = _listed([case.names[k] for k in drifted])
+    return f"{said} {verb} drifted slowly from what the other sensors let expect."
+
+
+def _drifted(case: Case, look: Look) -> list[int]:
+    """Sensors that lead, stay on one side of what is expected of them, and move from row to row as ever."""
+    found = []
+    led = case.event.led
+    for k in np.argsort(-led, kind="stable")[:SUSPECTS_MAX]:
+        off, step = look.sigmas[case.core, k], case.expectation.step[k]
+        moves = usual_move(np.diff(look.rows[case.core, k]))
+        is_aside = led[k] >= LEADS_SHARE and abs(np.median(np.nan_to_num(off))) >= ASIDE_SIGMAS
+        if is_aside and moves is not None and moves <= NOISE_TIMES * step:
+            found.append(int(k))
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:
