@@ -51,10 +51,11 @@ def fit_judged(
     levels = fit_levels(plain[used], stretch[used], scaling.is_constant, n_normal)
     steady, moving = _steadied(readings, segment, scaling, levels, rows)
     drifting = fit_drifting(moving[use[:: _every(len(use))]], looked_at(levels), n_normal)
-    fitted = [fit_view(np.where(scaling.is_constant, steady, plain), stretch, used)]
+    apart = _apart(stretch, normal[rows])
+    fitted = [fit_view(np.where(scaling.is_constant, steady, plain), apart, used)]
     if levels.any_wanders:
-        fitted.append(fit_view(steady, stretch, used, STEADIED_CANDIDATES))
-    judgement = judge(fitted, stretch, used, scaling.is_constant, n_normal)
+        fitted.append(fit_view(steady, apart, used, STEADIED_CANDIDATES))
+    judgement = judge(fitted, apart, used, scaling.is_constant, n_normal)
     expectation = fit_expectation(
         steady, readings[rows], stretch, use=used, blocks=blocks_of(used), is_constant=scaling.is_constant
     )
@@ -114,6 +115,12 @@ def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
     begins = np.diff(segment[rows], prepend=segment[rows[0]]) != 0
     begins[np.cumsum([len(part) for part in picked])[:-1]] = True
     return rows, np.cumsum(begins)
+
+
+def _apart(segment: Integers, normal: Booleans) -> Integers:
+    """(n_rows,): segments that end where rows that are not normal begin: no normal row looks back on a failure."""
+    ends = (np.diff(segment, prepend=segment[0]) != 0) | (np.diff(normal, prepend=normal[0]) != 0)
+    return np.cumsum(ends)
 
 
 def _steadied(
