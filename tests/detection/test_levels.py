@@ -90,6 +90,24 @@ def test_a_level_never_seen_is_a_deviation_for_five_spans_and_then_accepted() ->
     assert (np.abs(left[accepted:]) < 1).all()
 
 
+def test_a_sensor_that_comes_back_to_where_it_had_wandered_is_soon_at_home_there() -> None:
+    wandered = np.r_[np.linspace(0, 30, 600), np.full(100, 30.0)]
+    left = followed(follower(), np.r_[wandered, np.full(60, 1.0), np.full(100, 30.0)])
+    assert (np.abs(left[:700]) < FAR_SPREADS).all()
+    assert (np.abs(left[720:760]) < 1).all()
+    assert np.abs(left[760]) > FAR_SPREADS
+    assert (np.abs(left[790:]) < 1).all()
+
+
+def test_a_fault_that_was_accepted_because_it_lasted_deviates_as_long_when_it_comes_again() -> None:
+    span, fault = 20, np.full(400, 50.0)
+    left = followed(follower(span), np.r_[np.zeros(100), fault, np.zeros(100), fault])
+    lasts = int(UNKNOWN_SPANS * span)
+    for first in (100, 600):
+        assert (left[first : first + lasts] > FAR_SPREADS).all()
+        assert (np.abs(left[first + lasts : first + 400]) < 1).all()
+
+
 def test_a_segment_begins_where_it_begins_unless_training_never_was_there() -> None:
     assert followed(follower(), np.full(5, 2.0))[0] == 0.0
     assert followed(follower(), np.full(5, 5.0))[0] == 2.0

@@ -21,12 +21,12 @@ SPAN_ROWS_MIN = 8
 FAR_SPREADS = 8.0
 SPREAD_MIN = 0.1
 CREEP = 0.02
-# Where a sensor stays far away, it is taken for a new level: soon if training knew it, else after a quarter of the
-# length of training.
+# Where a sensor stays far away, it is taken for a new level: soon if training knew it or it was there before, after a
+# quarter of the length of training otherwise.
 KNOWN_SPANS, UNKNOWN_SPANS = 1 / 8, 5.0
 EDGE_QUANTILE = 0.005
 
-STATE = ("level", "candidate", "rows_away", "is_settled", "level_segment")
+STATE = ("level", "candidate", "rows_away", "left_level", "is_settled", "level_segment")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Levels:
             "level": np.zeros(n),
             "candidate": np.zeros(n),
             "rows_away": np.zeros(n),
+            "left_level": np.full(n, np.nan),
             "is_settled": np.zeros(n, bool),
             "level_segment": np.array(-1),
         }
@@ -75,8 +76,9 @@ class Levels:
         out = deviations.copy()
         which = np.flatnonzero(self.weight > 0)
         if not len(which):
-            return out, {name: np.asarray(state[name]) for name in STATE}
+            return out, self.fresh() | {name: np.asarray(state[name]) for name in STATE if name in state}
         level, candidate, away = (np.asarray(state[name], np.float64) for name in STATE[:3])
+        left = np.asarray(state.get("left_level", np.full(len(which), np.nan)), np.float64)  # Earlier states have none.
         settled, last = np.asarray(state["is_settled"], np.bool_), int(state["level_segment"])
         weight, low, high, is_free = self.weight[which], self.low[which], self.high[which], self.is_free[which]
         far_limit = self.far[which]
@@ -112,12 +114,17 @@ class Levels:
             away = np.where(has, np.where(far, away + 1, 0.0), away)
             level = level + np.where(far, CREEP * follow, follow) * off
             if far.any():
-                is_known = (candidate >= known_low) & (candidate <= known_high) & (away >= KNOWN_SPANS * self.span)
-                accepted = far & (is_known | (away >= UNKNOWN_SPANS * self.span))
+                is_known = (candidate >= known_low) & (candidate <= known_high)
+                is_known |= np.abs(candidate - left) <= far_limit
+                needed = np.where(is_known, KNOWN_SPANS, UNKNOWN_SPANS) * self.span
+                accepted = far & (away >= needed)
+                # What became a level only because it lasted is not remembered: such a fault must alarm again.
+                remembered = np.where(is_known, np.where(np.isinf(left), np.nan, level), np.inf)
+                left = np.where(accepted, remembered, left)
                 level, away = np.where(accepted, candidate, level), np.where(accepted, 0.0, away)
             moving[row] = x - weight * (x - off)
         out[:, which] = moving
-        return out, dict(zip(STATE, (level, candidate, away, settled, np.array(last)), strict=True))
+        return out, dict(zip(STATE, (level, candidate, away, left, settled, np.array(last)), strict=True))
 
 
 def fit_levels(rows: Floats, segment: Integers, is_constant: Booleans, n_rows_whole: int) -> Levels:
