@@ -1,6 +1,7 @@
 """Simulated plants with known onset: false hours in quiet months, what is seen of a fault and how long before.
 
-`python benchmarks/plants.py [--draws N]` prints a line a draw and the means. Seeded; hours are rows of one hour.
+`python benchmarks/plants.py [--draws N] [--first N]` prints a line a draw and the means. Seeded;
+hours are rows of one hour.
 
 * `walks`: 20 bounded random walks without a common cause; five quiet months, a new operating mode, a slow degradation
   that ends in failure. Nothing is wrong with a sensor that wanders.
@@ -116,11 +117,13 @@ def judge(run: Run) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first draw")
     parser.add_argument("--kind", choices=KINDS, action="append")
     given = parser.parse_args()
+    draws = range(given.first, given.first + given.draws)
     for kind in given.kind or KINDS:
-        told = [judge(KINDS[kind](np.random.default_rng([draw, len(kind)]))) for draw in range(given.draws)]
-        for number, each in enumerate(told):
+        told = [judge(KINDS[kind](np.random.default_rng([draw, len(kind)]))) for draw in draws]
+        for number, each in zip(draws, told, strict=True):
             print(f"{kind} {number}: " + ", ".join(f"{name} {value:.2f}" for name, value in each.items()))
         print(f"{kind} mean: " + ", ".join(f"{name} {mean(each[name] for each in told):.2f}" for name in told[0]))
 

@@ -125,3 +125,22 @@ def test_an_event_that_drift_alone_raised_names_what_drifted(plant: tuple[Ensemb
         assert led["expected"] is not None
         assert led["measured"] > led["expected"] + 1
     assert any("s5 and pump\\s3 have drifted slowly" in record["reason"] for record in records)
+
+
+def test_a_way_of_working_that_comes_and_goes_leaves_no_drift_behind(plant: tuple[Ensemble, Floats]) -> None:
+    detector, rows = plant
+    assert not detector.score(rows, whole(rows))[0].anyway.any()
+    visited = rows.copy()
+    visited[400:560] += 10 * np.where(np.arange(N_SENSORS) % 2, 1, -1)
+    scores, _ = detector.score(visited, whole(rows))
+    assert scores.alarm[400:440].any()
+    assert not scores.anyway[600:].any()
+
+
+def test_a_state_of_an_earlier_version_is_gone_on_with(plant: tuple[Ensemble, Floats]) -> None:
+    detector, rows = plant
+    _, state = detector.score(rows[:500], whole(rows[:500]))
+    earlier = {name: value for name, value in state.items() if name not in ("left_level", "moved", "jumped")}
+    scores, _ = detector.score(rows[500:], whole(rows[500:]), earlier)
+    whole_scores = detector.score(rows, whole(rows))[0]
+    assert scores.anomaly.tobytes() == whole_scores.anomaly[500:].tobytes()

@@ -36,6 +36,9 @@ EVEN_RATIO_MIN = 0.7
 # training: below this ratio of squares it is no walk, and nothing is known of how far it may go.
 WALK_RATIO_MIN = 0.6
 LAG_SHARE = 1 / 20
+# A step of this share of how far a sensor is far from its level is a jump: the way back may be shorter than the way
+# there, for its level went a part of that.
+JUMP_SHARE = 0.5
 # How many looks the increments count for, beside the few spans of training.
 INCREMENTS_COUNT = 64
 
@@ -59,6 +62,8 @@ class Drifting:
         """The state before the first row."""
         return {
             "slow": np.full(len(self.which), np.nan),
+            "moved": np.full(len(self.which), np.nan),
+            "jumped": np.zeros(len(self.which)),
             "is_drift_over": np.zeros((), np.bool_),
             "is_drift": np.zeros((), np.bool_),
         }
@@ -80,7 +85,12 @@ class Drifting:
         told = np.zeros(deviations.shape)
         if not self.looks or not len(segment):
             return np.zeros(len(segment), bool), told, {name: np.asarray(state[name]) for name in self.fresh()}
-        moving = wandering(deviations, steady, levels, self.which)
+        moving, jumps = without_jumps(
+            wandering(deviations, steady, levels, self.which),
+            np.asarray(state["moved"], np.float64),
+            np.asarray(state["jumped"], np.float64),
+            JUMP_SHARE * levels.far[self.which],
+        )
         evidence, slow = self.evidence(moving, np.asarray(state["slow"], np.float64))
         total = row_sums(evidence)
         over = total > self.limit
@@ -88,7 +98,7 @@ class Drifting:
         held = total > HOLDING_SHARE * self.limit
         alarm = holding(begins, held, segment, goes_on=goes_on and bool(state["is_drift"]))
         told[:, self.which] = np.maximum(evidence, 0.0) * alarm[:, None]
-        return alarm, told, {"slow": slow, "is_drift_over": over[-1], "is_drift": alarm[-1]}
+        return alarm, told, {"slow": slow, "is_drift_over": over[-1], "is_drift": alarm[-1], **jumps}
 
 
 def wandering(deviations: Floats, steady: Floats, levels: Levels, which: Integers) -> Floats:
@@ -96,6 +106,20 @@ def wandering(deviations: Floats, steady: Floats, levels: Levels, which: Integer
     off = steady[:, which] / levels.weight[which]
     off -= deviations[:, which] * (1 / levels.weight[which] - 1)
     return deviations[:, which] - np.where(np.abs(off) > levels.far[which], off, 0.0)
+
+
+def without_jumps(moving: Floats, last: Floats, jumped: Floats, size: Floats) -> tuple[Floats, dict[str, np.ndarray]]:
+    """Give where sensors would be (n_rows, k) had they never jumped, and the state: the last reading, all jumps so far.
+
+    A jump is a step of more than `size` (k,), as a new level is accepted: another way of working, or the way back from
+    it. What deviates at once is the members' business; a spike jumps there and back.
+    """
+    rows = np.vstack([last, moving])
+    known = np.maximum.accumulate(np.where(np.isnan(rows), 0, np.arange(len(rows))[:, None]), axis=0)
+    filled = np.take_along_axis(rows, known, axis=0)
+    steps = np.diff(filled, axis=0)
+    sums = np.cumsum(np.vstack([jumped, np.where(np.abs(steps) > size, steps, 0.0)]), axis=0)
+    return moving - sums[1:], {"moved": filled[-1], "jumped": sums[-1]}
 
 
 def distances(moving: Floats, slow: Floats, span: float) -> tuple[Floats, Floats]:

@@ -124,7 +124,7 @@ class Ensemble:
 
         Where modes are known, it is said again in the units that hold there, and last whether the row is in one.
         """
-        state = self._fresh() if state is None else state
+        state = {**self._fresh(), **(state or {})}  # States of earlier versions have less.
         anomaly, contribution = np.full(len(readings), np.nan), np.zeros((len(readings), self.n_sensors))
         steady, units = np.empty(readings.shape, np.float32), np.empty((len(readings), self.n_units))
         anyway = np.empty(len(readings), np.bool_)

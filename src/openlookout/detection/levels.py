@@ -76,9 +76,8 @@ class Levels:
         out = deviations.copy()
         which = np.flatnonzero(self.weight > 0)
         if not len(which):
-            return out, self.fresh() | {name: np.asarray(state[name]) for name in STATE if name in state}
-        level, candidate, away = (np.asarray(state[name], np.float64) for name in STATE[:3])
-        left = np.asarray(state.get("left_level", np.full(len(which), np.nan)), np.float64)  # Earlier states have none.
+            return out, {name: np.asarray(state[name]) for name in STATE}
+        level, candidate, away, left = (np.asarray(state[name], np.float64) for name in STATE[:4])
         settled, last = np.asarray(state["is_settled"], np.bool_), int(state["level_segment"])
         weight, low, high, is_free = self.weight[which], self.low[which], self.high[which], self.is_free[which]
         far_limit = self.far[which]
