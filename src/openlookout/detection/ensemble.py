@@ -34,7 +34,7 @@ RANKING_SPANS = (8, 32)
 # What members say is smoothed so far before it holds an alarm and tells which sensors are meant: neither must flicker.
 HOLDING_SPAN = 8
 HOLDING_SHARE = 0.9
-# Added before the logarithm: a member that sees nothing must not veto the others.
+# Added before the root: next to nothing must not count as much more than nothing.
 FLOOR = 0.05
 CHUNK_ROWS = 8192
 # Fewer readings are scored sooner than threads are there.
