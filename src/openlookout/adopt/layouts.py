@@ -11,7 +11,7 @@ from itertools import pairwise
 import polars as pl
 
 from openlookout.adopt.leftovers import Place
-from openlookout.adopt.old_results import utc
+from openlookout.api.instants import from_microseconds
 from openlookout.buckets.errors import BucketError
 from openlookout.timeseries.csv import CsvFile
 from openlookout.timeseries.inference_input import InputNames, name_time
@@ -113,8 +113,8 @@ def _sheet(place: Place, key: str, problems: list[str]) -> Sheet | None:
         for chunk in _chunks(file):
             times = chunk["@time"]
             if len(times):
-                first = first or utc(int(times[0]))
-                last = utc(int(times[-1]))
+                first = first or from_microseconds(int(times[0]))
+                last = from_microseconds(int(times[-1]))
     except BadHeader as error:
         problems.append(str(error))
         return None
@@ -150,7 +150,14 @@ def _parquet_sheet(place: Place, key: str, problems: list[str]) -> Sheet | None:
         problems.append(f"{key}: cannot be read: {error}")
     else:
         if len(times):
-            return Sheet(place.shown, key, file.header.sensors, (), utc(int(times[0])), utc(int(times[-1])))
+            return Sheet(
+                place.shown,
+                key,
+                file.header.sensors,
+                (),
+                from_microseconds(int(times[0])),
+                from_microseconds(int(times[-1])),
+            )
         problems.append(f"{key}: it has no row whose timestamp can be read")
     return None
 
@@ -162,7 +169,7 @@ def _labels(place: Place, key: str, head: bytes) -> tuple[tuple[datetime, dateti
         return None
     try:
         content = place.read(key, LABEL_BYTES_MAX)
-        return tuple((utc(start), utc(end)) for start, end in parse_labels(key, content))
+        return tuple((from_microseconds(start), from_microseconds(end)) for start, end in parse_labels(key, content))
     except (LabelError, BucketError):
         return None
 
@@ -186,7 +193,7 @@ def _last_time(place: Place, key: str, head: bytes) -> datetime | None:
         return None
     cells = pl.Series([line.partition(",")[0].strip('"') for line in lines[1:]], dtype=pl.String)
     times = parse_timestamps(cells, None)[0].drop_nulls() if len(cells) else cells
-    return utc(int(times[-1])) if len(times) else None
+    return from_microseconds(int(times[-1])) if len(times) else None
 
 
 def input_folders(keys: Sequence[str]) -> dict[str, Inference]:
@@ -212,7 +219,7 @@ def input_folders(keys: Sequence[str]) -> dict[str, Inference]:
         form = Counter(form for _, _, form, _ in files).most_common(1)[0][0]
         delimiter = Counter(delimiter for _, delimiter, _, _ in files).most_common(1)[0][0]
         step = steps.most_common(1)[0][0] // 1_000_000
-        first, last = utc(times[0]), utc(times[-1])
+        first, last = from_microseconds(times[0]), from_microseconds(times[-1])
         prefix = f"{folder}/" if folder else ""
         found[folder] = Inference(prefix, delimiter, form, frozenset(components), first, last, step)
     return found

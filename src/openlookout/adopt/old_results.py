@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -147,7 +147,3 @@ def merged(spans: Iterable[tuple[datetime, datetime]], gap: timedelta = timedelt
         else:
             joined.append((start, end))
     return joined
-
-
-def utc(moment_us: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment_us)

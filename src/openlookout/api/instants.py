@@ -24,6 +24,11 @@ def from_microseconds(value: int) -> datetime:
     return EPOCH + value * MICROSECOND
 
 
+def as_text(microseconds: int) -> str:
+    """Microseconds since the epoch as files of results show them, in UTC: 2024-01-31T23:59:59.000000."""
+    return from_microseconds(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
 def from_seconds(seconds: int | Decimal) -> datetime:
     """The aware UTC datetime of seconds since the epoch, to the nearest microsecond."""
     return from_microseconds(round(seconds * 1_000_000))

@@ -7,7 +7,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
+from openlookout.api.instants import to_microseconds
 from openlookout.collect.errors import CollectError, SpoolUnavailable
 from openlookout.collect.keeper import Keeper, Taken
-from openlookout.collect.values import EPOCH, number
+from openlookout.collect.values import number
 from openlookout.logs import logger
 
 RETRY_SECONDS = 2.0
@@ -185,7 +186,7 @@ class _Changes:
 
 def _microseconds(at: datetime) -> int:
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return (aware - EPOCH) // timedelta(microseconds=1)
+    return to_microseconds(aware)
 
 
 def _identity(source: OpcuaSource) -> _Identity | None:

@@ -5,16 +5,16 @@ import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from openlookout.api.instants import as_text, from_microseconds
 from openlookout.collect.errors import CollectError
 
 _FORMATS = {"yyyy-MM-dd-HH-mm-ss": "%Y-%m-%d-%H-%M-%S", "yyyyMMddHHmmss": "%Y%m%d%H%M%S"}
 _MINUTES = {"PT5M": 5, "PT10M": 10, "PT15M": 15, "PT30M": 30, "PT1H": 60}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Writer(Protocol):
@@ -44,7 +44,7 @@ class Target:
         if self.timestamp_format == "EPOCH":
             text = str(start_us // 1_000_000)
         else:
-            local = EPOCH + timedelta(microseconds=start_us) + self.offset
+            local = from_microseconds(start_us) + self.offset
             text = local.strftime(_FORMATS[self.timestamp_format])
         return f"{self.prefix}{component}{self.delimiter}{text}.csv"
 
@@ -61,8 +61,7 @@ class Target:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["timestamp", *sensors])
         for time_us, cells in rows.items():
-            at = EPOCH + timedelta(microseconds=time_us)
-            writer.writerow([at.strftime("%Y-%m-%dT%H:%M:%S.%f"), *cells])
+            writer.writerow([as_text(time_us), *cells])
         return out.getvalue().encode()
 
 

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from openlookout.api.instants import to_microseconds
+
 # 1973 in milliseconds is 1e11; 5138 in seconds too: what is greater is no longer seconds.
 _SECONDS_MAX, _MILLISECONDS_MAX, _MICROSECONDS_MAX = 1e11, 1e14, 1e17
 
@@ -34,7 +35,7 @@ def time_us(said: Any) -> int:
     except (ValueError, TypeError):
         raise BadValue(f"{str(said)[:50]!r} is no time") from None
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return (aware - EPOCH) // timedelta(microseconds=1)
+    return to_microseconds(aware)
 
 
 def number(said: Any) -> float | None:

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
 
+from openlookout.api.instants import as_text
 from openlookout.detection.events import Event
 
 METRICS_CHARACTERS_MAX = 50_000
@@ -62,7 +62,7 @@ def model_metrics(
     warnings = [warning for warning in (_warning(label, events) for label in labels) if warning is not None]
     unknown = [event for event in events if not any(_touches(event, label) for label in (*labels, *neutral))]
     metrics = {
-        "labeled_ranges": [{"start": _time(start), "end": _time(end)} for start, end in labels],
+        "labeled_ranges": [{"start": as_text(start), "end": as_text(end)} for start, end in labels],
         "labeled_event_metrics": {
             "num_labeled": len(labels),
             "num_identified": len(warnings),
@@ -142,7 +142,7 @@ def _with_ranges(
     for event in events:
         led = np.sort(np.argsort(-event.contribution, kind="stable")[:n_sensors])
         named = diagnostics(event.contribution[led], [sensors[i] for i in led], digits)
-        ranges.append({"start": _time(event.start_us), "end": _time(event.end_us), "diagnostics": named})
+        ranges.append({"start": as_text(event.start_us), "end": as_text(event.end_us), "diagnostics": named})
     return json.dumps(metrics | {"predicted_ranges": ranges}, separators=(",", ":"))
 
 
@@ -154,8 +154,3 @@ def _warning(label: Label, events: Sequence[Event]) -> int | None:
     """Microseconds from the first alarm inside the label to its end; None when there is none."""
     inside = [max(event.first_us, label[0]) for event in events if _touches(event, label)]
     return label[1] - min(inside) if inside else None
-
-
-def _time(us: int) -> str:
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -7,10 +7,10 @@ moved to a new level together. *machine*: all else (`kinds.py`).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from openlookout.api.instants import as_text
 from openlookout.detection.contract import Booleans, Floats, Singles
 from openlookout.detection.evidence_record import SENSORS_MAX, Evidence, Kind, SensorEvidence
 from openlookout.detection.expectation import Expectation, in_units, raw_rows
@@ -118,7 +118,7 @@ def _sensor(case: Case, look: Look, k: int, onset_us: int | None) -> SensorEvide
     record: SensorEvidence = {
         "sensor": case.names[k],
         "contribution": round(float(case.shares[k]), 5),
-        "onset": None if onset_us is None else _time(onset_us),
+        "onset": None if onset_us is None else as_text(onset_us),
         "measured": None,
         "expected": None,
         "low": None,
@@ -144,8 +144,3 @@ def _sensor(case: Case, look: Look, k: int, onset_us: int | None) -> SensorEvide
 def _digits(value: float) -> float:
     """Seven significant digits: more than a sensor has."""
     return float(f"{value:.7g}")
-
-
-def _time(us: int) -> str:
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%f")

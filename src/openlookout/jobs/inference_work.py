@@ -6,10 +6,10 @@ Live equals batch, to the bit: rows look back on what earlier executions accumul
 import hashlib
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from openlookout.api.instants import from_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError
@@ -68,7 +68,7 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
         raise InvalidInput(too_many_rows(int(shown.sum()), job["limits"]["rows"]))
     scores = stretch.scores_of(shown)
     text = "".join(lines(grid.timestamps[shown], grid.off[shown], scores, version.sensors))
-    result_key = layout.results(job["output"].get("Prefix", ""), instant(window.start_us))
+    result_key = layout.results(job["output"].get("Prefix", ""), from_microseconds(window.start_us))
     buckets.write(job["output"]["Bucket"], result_key, text.encode())
     if job["is_parquet_wanted"]:
         table = results_parquet(grid.timestamps[shown], grid.off[shown], scores, version.sensors)
@@ -78,7 +78,7 @@ def _infer(buckets: Buckets, version: VersionFiles, job: Mapping[str, Any], inpu
         buckets.write(SERVICE, layout.accumulated_part(accumulated, component), readings_to_parquet(readings))
     explained = stretch.explained(shown, scores)
     if explained:
-        key = layout.evidence(job["output"].get("Prefix", ""), instant(window.start_us))
+        key = layout.evidence(job["output"].get("Prefix", ""), from_microseconds(window.start_us))
         buckets.write(job["output"]["Bucket"], key, evidence_lines(explained).encode())
     state_key = layout.live_state(job["scheduler_id"], job["id"], job["attempt"])
     buckets.write(SERVICE, state_key, dump(stretch.state))
@@ -139,7 +139,3 @@ def check_files(n_files: Mapping[str, int], n_bytes: int, limits: Mapping[str, i
 
 def too_many_rows(n_rows: int, n_max: int) -> str:
     return f"The execution has {n_rows} rows; {n_max} is the quota."
-
-
-def instant(us: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

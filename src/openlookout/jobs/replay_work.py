@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from openlookout.api.instants import from_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError, ObjectNotFoundError
 from openlookout.detection.recent import Explained
-from openlookout.jobs.inference_work import check_files, input_names, instant, open_version
+from openlookout.jobs.inference_work import check_files, input_names, open_version
 from openlookout.jobs.live_scoring import Stretch, plain_events, score_stretch
 from openlookout.jobs.live_state import LiveState, dump, restore
 from openlookout.jobs.replay_files import FileIndex, Found, file_index
@@ -238,7 +239,7 @@ def _write_results(
     objects: list[tuple[str, bytes]] = []
     earlier: list[tuple[str, bytes]] = []
     stale: list[str] = []
-    keys = [layout.results(prefix, instant(window[0])) for window in windows]
+    keys = [layout.results(prefix, from_microseconds(window[0])) for window in windows]
     there = _there(buckets, bucket, [(key, window[3] or 0) for key, window in zip(keys, windows, strict=True)])
     for number, ((start_us, _, is_shown, revision), key, before) in enumerate(zip(windows, keys, there, strict=True)):
         content, events, table = found.texts[number].encode(), found.explained[number], found.tables[number]
@@ -247,7 +248,7 @@ def _write_results(
         if not is_shown:
             continue
         if events:
-            objects.append((layout.evidence(prefix, instant(start_us)), evidence_lines(events).encode()))
+            objects.append((layout.evidence(prefix, from_microseconds(start_us)), evidence_lines(events).encode()))
         if revision is not None and before == content:
             continue
         one["changed"] = True
@@ -259,7 +260,7 @@ def _write_results(
             # that was killed before its rows were written had put there is what stands there now: no revision.
             earlier.append((layout.earlier_results(key, revision or 0), before))
             one["revision"] = (revision or 0) + 1
-            stale += [] if events or revision is None else [layout.evidence(prefix, instant(start_us))]
+            stale += [] if events or revision is None else [layout.evidence(prefix, from_microseconds(start_us))]
     buckets.write_many(bucket, earlier)
     buckets.write_many(bucket, objects)
     buckets.delete(bucket, stale)

@@ -3,11 +3,11 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from openlookout.api.instants import as_text
 from openlookout.detection.contract import Scores
 from openlookout.detection.evaluate import diagnostics
 from openlookout.detection.recent import Explained
@@ -20,7 +20,7 @@ def lines(timestamps: np.ndarray, off: np.ndarray, scores: Scores, sensors: Sequ
     """
     position = np.cumsum(~off) - 1
     for row, time_us in enumerate(timestamps.tolist()):
-        line: dict[str, object] = {"timestamp": _time(time_us)}
+        line: dict[str, object] = {"timestamp": as_text(time_us)}
         if off[row]:
             line |= {"prediction": 0, "prediction_reason": "MACHINE_OFF"}
         else:
@@ -45,13 +45,9 @@ def evidence_lines(explained: Sequence[Explained]) -> str:
 def event_records(explained: Sequence[Explained]) -> list[dict[str, object]]:
     """Give events as `{"start", "end", "evidence"}`, times as in results files."""
     return [
-        {"start": _time(each.event.start_us), "end": _time(each.event.end_us), "evidence": each.evidence}
+        {"start": as_text(each.event.start_us), "end": as_text(each.event.end_us), "evidence": each.evidence}
         for each in explained
     ]
-
-
-def _time(us: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 def results_parquet(timestamps: np.ndarray, off: np.ndarray, scores: Scores, sensors: Sequence[str]) -> bytes:

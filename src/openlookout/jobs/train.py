@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from openlookout.api.instants import from_microseconds as instant
-from openlookout.api.instants import to_microseconds
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.buckets import layout
 from openlookout.jobs.children import ChildUnwanted
 from openlookout.jobs.endings import fail_version, succeed_version
@@ -133,8 +132,8 @@ class Train:
         now = self._workplace.now()
         values: dict[str, Any] = {
             "training_ended_at": now,
-            "training_data_start": instant(answer["start_us"]),
-            "training_data_end": instant(answer["end_us"]),
+            "training_data_start": from_microseconds(answer["start_us"]),
+            "training_data_end": from_microseconds(answer["end_us"]),
             "metrics": answer["metrics"],
             "prior_metrics": answer["prior_metrics"],
             "quality": answer["quality"],

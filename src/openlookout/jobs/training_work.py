@@ -5,12 +5,12 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from openlookout.api.instants import from_microseconds
 from openlookout.buckets import layout
 from openlookout.buckets.buckets import SERVICE, Buckets, BucketSettings, open_buckets
 from openlookout.buckets.errors import BucketError, BucketUnavailableError, ObjectNotFoundError
@@ -376,4 +376,4 @@ def span_words(start_us: int | None, end_us: int | None) -> str:
 def _time(us: int | None) -> str:
     if us is None:
         return "the first reading"
-    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{from_microseconds(us):%Y-%m-%dT%H:%M:%SZ}"

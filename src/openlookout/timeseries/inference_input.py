@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from openlookout.api.instants import from_microseconds, to_microseconds
 from openlookout.timeseries.columnar import Readings, from_frame
 from openlookout.timeseries.parquet import SUFFIX as PARQUET_SUFFIX
 from openlookout.timeseries.parquet import open_sensor_file
@@ -81,7 +82,7 @@ def name_time(text: str, names: InputNames) -> int | None:
             local = datetime(int(digits[:4]), *(int(digits[i : i + 2]) for i in range(4, 14, 2)), tzinfo=UTC)  # type: ignore[misc,arg-type]
         except ValueError:
             continue
-        return round((local - datetime(1970, 1, 1, tzinfo=UTC) - names.offset) / timedelta(microseconds=1))
+        return to_microseconds(local - names.offset)
     return None
 
 
@@ -138,9 +139,9 @@ def missing_sentence(component: str, names: InputNames, window: Window, bucket: 
     """Say what was expected, in the service's words, with the bucket it left out and the prefix only once."""
     first = _name(component, names, window.start_us - window.frequency_us)
     last = _name(component, names, window.end_us + window.frequency_us)
+    start, end = (f"{from_microseconds(at):%Y-%m-%dT%H:%M:%SZ}" for at in (window.start_us, window.end_us))
     return (
-        f"Could not find data file for sensor {component} within expected range of "
-        f"({_utc(window.start_us):%Y-%m-%dT%H:%M:%SZ}, {_utc(window.end_us):%Y-%m-%dT%H:%M:%SZ}]. "
+        f"Could not find data file for sensor {component} within expected range of ({start}, {end}]. "
         "Please ensure data is present for all sensors of the machine under prefix "
         f"'s3://{bucket}/{first}' ~ 's3://{bucket}/{last}'"
     )
@@ -196,10 +197,6 @@ def _time_of(key: str, component: str, names: InputNames) -> int | None:
 def _name(component: str, names: InputNames, time_us: int) -> str:
     """Give the key of a file without its suffix; what is not configured is shown as the service did it."""
     form = names.timestamp_format or "yyyyMMddHHmmss"
-    local = _utc(time_us) + names.offset
+    local = from_microseconds(time_us) + names.offset
     text = str(time_us // 1_000_000) if form == "EPOCH" else local.strftime(_FORMATS[form])
     return f"{names.prefix}{component}{'_' if names.delimiter is None else names.delimiter}{text}"
-
-
-def _utc(time_us: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
