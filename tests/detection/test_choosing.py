@@ -130,14 +130,22 @@ def test_nothing_is_learned_from_labelled_rows_not_even_by_looking_back_on_them(
     rng = np.random.default_rng(5)
     rows = rng.normal(0, 0.5, (1200, 5)) + np.sin(np.arange(1200) / 20)[:, None] * rng.normal(0, 1, (1, 5))
     anomalous, segment = np.zeros(1200, bool), np.zeros(1200, np.int64)
-    for first in (210, 450, 900):
+    for first in (210, 900):  # Two choose nothing.
         anomalous[first : first + 9] = True
     moved = rows.copy()
     moved[anomalous] += (0, 7, 0, -30, 0)
-    there, not_there = (fit(each, ~anomalous, segment) for each in (moved, rows))
+    there, not_there = (fit(each, ~anomalous, segment, anomalous) for each in (moved, rows))
     assert not there.levels.any_wanders
     live = rng.normal(0, 1, (300, 5))
     told = [each.score(live, np.zeros(300, np.int64))[0] for each in (there, not_there)]
     assert there.limit == not_there.limit
     assert told[0].anomaly.tobytes() == told[1].anomaly.tobytes()
     assert told[0].contribution.tobytes() == told[1].contribution.tobytes()
+
+
+def test_rows_that_were_not_read_break_no_window() -> None:
+    rng = np.random.default_rng(6)
+    rows = rng.normal(0, 0.5, (1200, 5)) + np.sin(np.arange(1200) / 20)[:, None] * rng.normal(0, 1, (1, 5))
+    is_read, segment = np.arange(1200) % 4 == 0, np.zeros(1200, np.int64)
+    kinds = [type(member).__name__ for member in fit(rows, is_read, segment, np.zeros(1200, bool)).views[0].members]
+    assert kinds == ["Level", "Lagged", "Windowed", "Windowed", "Tails"]

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from openlookout.detection import training
 from openlookout.detection.contract import Booleans, Floats, Integers
 from openlookout.detection.ensemble import Ensemble
 from openlookout.detection.model_file import load, save
@@ -166,10 +167,12 @@ def test_what_labels_chose_holds_piece_by_piece_in_known_modes_to_the_bit(labell
 
 
 def test_labels_raise_the_same_votes_in_known_modes_as_elsewhere_and_a_span_smooths_there_too(
-    labelled: Ensemble,
+    labelled: Ensemble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, anomalous = failing()
-    plain = fit(rows, ~anomalous, one_segment(N_TRAINING))
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "FAILURES_MIN", 99)  # So that they choose nothing.
+        plain = fit(rows, ~anomalous, one_segment(N_TRAINING), anomalous)
     assert labelled.familiar is not None
     assert plain.familiar is not None
     raised = []

@@ -51,7 +51,7 @@ def fit_judged(
     levels = fit_levels(plain[used], stretch[used], scaling.is_constant, n_normal)
     steady, moving = _steadied(readings, segment, scaling, levels, rows)
     drifting = fit_drifting(moving[use[:: _every(len(use))]], looked_at(levels), n_normal)
-    apart = _apart(stretch, normal[rows])
+    apart = stretch if anomalous is None else _apart(stretch, anomalous[rows])
     fitted = [fit_view(np.where(scaling.is_constant, steady, plain), apart, used)]
     if levels.any_wanders:
         fitted.append(fit_view(steady, apart, used, STEADIED_CANDIDATES))
@@ -117,9 +117,12 @@ def _sampled(segment: Integers, n_sensors: int) -> tuple[Integers, Integers]:
     return rows, np.cumsum(begins)
 
 
-def _apart(segment: Integers, normal: Booleans) -> Integers:
-    """(n_rows,): segments that end where rows that are not normal begin: no normal row looks back on a failure."""
-    ends = (np.diff(segment, prepend=segment[0]) != 0) | (np.diff(normal, prepend=normal[0]) != 0)
+def _apart(segment: Integers, anomalous: Booleans) -> Integers:
+    """(n_rows,): segments that end where failures begin and end, so that no normal row looks back on one.
+
+    Not at other rows that are not normal, which may be every second one: of a sensor that is seldom read.
+    """
+    ends = (np.diff(segment, prepend=segment[0]) != 0) | (np.diff(anomalous, prepend=anomalous[0]) != 0)
     return np.cumsum(ends)
 
 
